@@ -1,0 +1,50 @@
+"""keras-isample: sparse 3D medical segmentation with Keras 3.
+
+>>> import keras_isample as ki
+>>> cohort = ki.data.read_cohort("visceral/", labels=["kidney"])
+
+The command line answers `--help` without Keras: only for it are the packages
+not imported here but when first used. Everyone else gets them at once, so that
+Keras knows the classes in a saved model.
+"""
+
+import importlib
+import os
+import sys
+
+from keras_isample.errors import InputError
+from keras_isample.version import __version__
+
+__all__ = [
+    "InputError",
+    "__version__",
+    "callbacks",
+    "data",
+    "inference",
+    "losses",
+    "metrics",
+    "models",
+    "sampling",
+    "training",
+    "volumes",
+]
+
+
+def __getattr__(name):
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# "-m" is what the interpreter puts there while it looks for the module.
+_program = os.path.basename((getattr(sys, "argv", None) or [""])[0])
+if _program not in ("keras-isample", "-m"):
+    from keras_isample import callbacks
+    from keras_isample import data
+    from keras_isample import inference
+    from keras_isample import losses
+    from keras_isample import metrics
+    from keras_isample import models
+    from keras_isample import sampling
+    from keras_isample import training
+    from keras_isample import volumes

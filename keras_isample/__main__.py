@@ -1,0 +1,5 @@
+"""`python -m keras_isample`."""
+
+from keras_isample.cli import main
+
+main()

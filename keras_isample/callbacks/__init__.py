@@ -1,0 +1,7 @@
+"""What happens between the steps and epochs of `fit`."""
+
+from keras_isample.callbacks.error_map_update import ErrorMapUpdate
+from keras_isample.callbacks.learning_rate_warmup import LearningRateWarmup
+from keras_isample.callbacks.volume_dice import VolumeDice
+
+__all__ = ["ErrorMapUpdate", "LearningRateWarmup", "VolumeDice"]

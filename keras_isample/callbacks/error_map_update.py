@@ -1,0 +1,89 @@
+"""Error maps from the current weights, after each epoch."""
+
+import time
+
+import keras
+import numpy as np
+
+from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
+from keras_isample.inference.predictor import predictor_for
+
+
+class ErrorMapUpdate(keras.callbacks.Callback):
+    """Predicts whole training scans and tells the sampler what is wrong.
+
+    After each epoch a subset I* of the training cases is selected, E(x) = 1 -
+    p(true class at x) is computed over their whole scans from the current
+    weights, and the next epoch is drawn from these maps (isample papers,
+    Algorithm 1). With uniform sampling no map is needed and none is made.
+
+    Adds to the epoch's logs: `acceptance_rate` (expected share of accepted
+    candidates of the epoch that ends), `mean_error` (mean of E over the cases
+    of this update) and `seconds_error_maps`.
+
+    Args:
+        sampler: The `ISample` that `fit` draws from.
+        num_cases: Size of the subset I*; all cases if `None`.
+        tile_memory: About how many bytes the maps of one tile may take.
+        remove_replaced: Whether files of replaced maps are removed at once.
+    """
+
+    def __init__(
+        self,
+        sampler,
+        *,
+        num_cases=None,
+        tile_memory=DEFAULT_TILE_MEMORY,
+        remove_replaced=True,
+    ):
+        super().__init__()
+        if num_cases is not None and num_cases < 1:
+            raise ValueError(
+                "Argument `num_cases` must be at least 1, or None for all. "
+                f"Received: num_cases={num_cases}."
+            )
+        self.sampler = sampler
+        self.num_cases = min(
+            num_cases or len(sampler.cases), len(sampler.cases)
+        )
+        self.tile_memory = tile_memory
+        self.remove_replaced = remove_replaced
+
+    def on_train_begin(self, logs=None):
+        metadata = getattr(self.model, "metadata", None)
+        if metadata is not None and self.sampler.cohort is not None:
+            facts = Preprocessing.of(self.sampler.cohort)
+            metadata.setdefault("preprocessing", facts.as_metadata())
+
+    def on_epoch_end(self, epoch, logs=None):
+        started = time.monotonic()
+        logs = {} if logs is None else logs
+        logs["acceptance_rate"] = self.sampler.acceptance_rate()
+        if self.sampler.sampling == "isample":
+            self._update()
+            logs["mean_error"] = self.sampler.mean_error()
+        self.sampler.epoch += 1
+        logs["seconds_error_maps"] = time.monotonic() - started
+
+    def _update(self):
+        sampler = self.sampler
+        version = sampler.epoch + 1
+        cases = range(len(sampler.cases))
+        chosen = sorted(
+            np.random.default_rng((sampler.seed, version))
+            .permutation(len(cases))[: self.num_cases]
+            .tolist()
+        )
+        predictor = predictor_for(self.model, self.tile_memory)
+        for index in chosen:
+            writer = sampler.error_maps.writer(
+                index, version, (sampler.seed, version)
+            )
+            scan = sampler.cases[index].scan()
+            for start, probabilities in predictor.tiles(scan):
+                writer.write(start, probabilities)
+            sampler.error_maps.replace(index, writer.finish())
+        sampler.use(chosen if sampler.sample_from == "refreshed" else cases)
+        if self.remove_replaced:
+            sampler.error_maps.remove_unused()

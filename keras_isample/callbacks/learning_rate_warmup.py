@@ -1,0 +1,74 @@
+"""Linear warm-up at the start and after every change of the rate."""
+
+import keras
+
+
+class LearningRateWarmup(keras.callbacks.Callback):
+    """Sets the rate of every step: a schedule by epochs, changed gently.
+
+    From 0 at the start, and from the rate in force after each change of the
+    schedule, the rate goes linearly to the schedule's over `warmup_epochs`.
+    Where the schedule does not change there is no warm-up. The rate is a
+    function of epoch and step alone, so that a resumed run has the same.
+
+    Adds `learning_rate` (at the last step) to the epoch's logs.
+
+    Args:
+        schedule: The rate, or a function from the epoch (from 0) to the rate.
+        warmup_epochs: Length of a warm-up; 0 for none.
+    """
+
+    def __init__(self, schedule, warmup_epochs=5):
+        super().__init__()
+        if warmup_epochs < 0:
+            raise ValueError(
+                "Argument `warmup_epochs` must not be negative. "
+                f"Received: warmup_epochs={warmup_epochs}."
+            )
+        self.schedule = schedule if callable(schedule) else lambda _: schedule
+        self.warmup_epochs = warmup_epochs
+        self._epoch = 0
+
+    def rate(self, epoch, step, steps):
+        """The rate of a step.
+
+        Args:
+            epoch: From 0.
+            step: Within the epoch, from 0.
+            steps: Steps per epoch.
+        """
+        begin, origin = 0, 0.0
+        for changed in range(1, epoch + 1):
+            if self.schedule(changed) != self.schedule(changed - 1):
+                origin = self._between(
+                    origin, self.schedule(changed - 1), changed - begin
+                )
+                begin = changed
+        return self._between(
+            origin, self.schedule(epoch), epoch - begin + (step + 1) / steps
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        steps = self.params.get("steps")
+        if not steps:
+            raise ValueError(
+                "LearningRateWarmup needs a dataset whose number of batches "
+                "is known, as `ISample.dataset(steps)` has."
+            )
+        self.model.optimizer.learning_rate = self.rate(
+            self._epoch, batch, steps
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = float(
+                keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+            )
+
+    def _between(self, old, new, epochs):
+        if epochs >= self.warmup_epochs:
+            return new
+        return old + (new - old) * epochs / self.warmup_epochs

@@ -1,0 +1,71 @@
+"""Dice on whole validation scans, after each epoch."""
+
+import time
+
+import keras
+import numpy as np
+
+from keras_isample.data.cohort import Cohort
+from keras_isample.data.preparation import prepare_cohort
+from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
+from keras_isample.inference.full_volume import predict_label_map
+from keras_isample.volumes.overlap import dice_per_class
+
+
+class VolumeDice(keras.callbacks.Callback):
+    """Segments whole scans and logs the Dice of each class.
+
+    On the training grid, without post-processing. A class that was not
+    annotated in a case, or is absent from both label maps, is left out of the
+    means. Adds `val_dice` (mean over the foreground classes), `val_dice_<name>`
+    and `seconds_validation` to the epoch's logs, where `EarlyStopping` or
+    `ModelCheckpoint` find them (`mode="max"`).
+
+    Args:
+        cohort: The validation `Cohort`.
+        every: Epochs between two validations.
+        tile_memory: About how many bytes the maps of one tile may take.
+    """
+
+    def __init__(self, cohort, *, every=1, tile_memory=DEFAULT_TILE_MEMORY):
+        super().__init__()
+        if not isinstance(cohort, Cohort):
+            raise ValueError(
+                f"Argument `cohort` must be a Cohort. Received: {cohort!r}."
+            )
+        if every < 1:
+            raise ValueError(
+                f"Argument `every` must be at least 1. Received: {every}."
+            )
+        self.class_names = cohort.class_names
+        self.cases = prepare_cohort(cohort)
+        self.every = every
+        self.tile_memory = tile_memory
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every or not self.cases or logs is None:
+            return
+        started = time.monotonic()
+        dice = self.dice()
+        logs["val_dice"] = _mean(dice)
+        for name, value in zip(self.class_names[1:], dice, strict=True):
+            logs[f"val_dice_{name}"] = float(value)
+        logs["seconds_validation"] = time.monotonic() - started
+
+    def dice(self):
+        """Mean Dice of each foreground class, nan where no case has it."""
+        num_classes = len(self.class_names)
+        table = np.full((len(self.cases), num_classes), np.nan)
+        for row, case in zip(table, self.cases, strict=True):
+            prediction = predict_label_map(
+                self.model, case.scan(), tile_memory=self.tile_memory
+            )
+            row[:] = dice_per_class(case.labels(), prediction, num_classes)
+            row[list(case.missing)] = np.nan
+        return [_mean(column) for column in table[:, 1:].T]
+
+
+def _mean(values):
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")

@@ -1,0 +1,490 @@
+"""The command line: parse, call, report. Keras is imported by the commands."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from keras_isample.config import GROUPS
+from keras_isample.config import PRESETS
+from keras_isample.config import Config
+from keras_isample.config import parse_bytes
+from keras_isample.config import read_settings
+from keras_isample.errors import InputError
+from keras_isample.version import __version__
+
+_DATA_HELP = (
+    "DATA is a folder in VISCERAL, nnU-Net v2 raw or images/ + labels/ layout; "
+    "which one is recognized."
+)
+_POSTPROCESSING = ("largest-component", "none")
+
+
+class _Group(click.Group):
+    """Shows bad input as one line and leaves with the promised codes."""
+
+    def main(self, *args, **kwargs):
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except click.exceptions.Exit as error:
+            code = error.exit_code
+        except click.ClickException as error:
+            _complain(" ".join(error.format_message().split()))
+            code = 2
+        except InputError as error:
+            _complain(str(error))
+            code = 2
+        except (KeyboardInterrupt, click.Abort):
+            _complain("stopped")
+            code = 130
+        except BrokenPipeError:
+            # Whoever reads our output has gone; nothing is left to say.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text):
+    click.echo(f"keras-isample: error: {text}", err=True)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Not a medical device.",
+)
+@click.version_option(__version__, prog_name="keras-isample")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+def main(verbose):
+    """Segments large, sparse medical scans with Keras 3.
+
+    Patches are drawn where the network is still wrong (isample); whole scans
+    are predicted exactly and within bounded memory.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(
+        format="keras-isample: %(message)s",
+        level=logging.INFO if verbose else logging.WARNING,
+    )
+    if not verbose:
+        # Keras remarks that a tf.data.Dataset is not shuffled by it.
+        import warnings
+
+        warnings.filterwarnings("ignore", module="keras")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _fit_options(command):
+    """Adds one option for each setting of `config`."""
+    for group in reversed(GROUPS.values()):
+        for entry in reversed(fields(group)):
+            name = "--" + entry.name.replace("_", "-")
+            if entry.type == "bool":
+                name += f"/--no-{entry.name.replace('_', '-')}"
+            choices = entry.metadata["choices"]
+            kind = {"str": str, "int": int, "float": float, "bool": bool}
+            shown = (
+                f" [default: {entry.default}]" if entry.default != "" else ""
+            )
+            command = click.option(
+                name,
+                entry.name,
+                type=click.Choice(choices) if choices else kind[entry.type],
+                default=None,
+                help=entry.metadata["help"] + shown,
+            )(command)
+    return command
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path())
+@click.option("--cases", default=12, show_default=True)
+@click.option(
+    "--shape",
+    default="160,160,160",
+    show_default=True,
+    help="Voxels to the right, to the front and to the head.",
+)
+@click.option(
+    "--spacing", default=None, help="mm; by default the trunk fits the shape."
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["visceral", "nnunet"]),
+    default="visceral",
+    show_default=True,
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace an older phantom.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def phantom(directory, cases, shape, spacing, layout, seed, overwrite, quiet):
+    """Writes a synthetic CT data set to DIR.
+
+    Body, spine, lungs, liver, spleen, kidneys (about 0.3 % of the voxels), an
+    aorta, vessels and bowel of kidney-like intensity, noise; the anatomy
+    varies from case to case.
+    """
+    from keras_isample.data.phantom import write_phantom
+
+    with _progress("drawing scans", quiet) as progress:
+        write_phantom(
+            directory,
+            cases=cases,
+            shape=_integers("--shape", shape),
+            spacing=None if spacing is None else _floats("--spacing", spacing),
+            layout=layout,
+            seed=seed,
+            progress=progress,
+            overwrite=overwrite,
+        )
+    click.echo(directory)
+
+
+@main.command()
+@click.argument("data", type=click.Path())
+@click.option("--labels", default="", help="Structures, as in fit.")
+@click.option("--modality", default="CTce_ThAb", show_default=True)
+@click.option(
+    "--intensity",
+    type=click.Choice(["ct", "zscore"]),
+    default="ct",
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def inspect(data, labels, modality, intensity, as_json, quiet):
+    """Reads every case of DATA and reports everything that is wrong.
+
+    One row a case: shape, spacing, orientation, intensities, share of each
+    label; exit code 2 if any case cannot be trained on.
+    """
+    from keras_isample.data.cohort import read_cohort
+    from keras_isample.data.inspection import format_report
+    from keras_isample.data.inspection import inspect_cohort
+    from keras_isample.data.inspection import report_as_json
+
+    names = [name.strip() for name in labels.split(",") if name.strip()]
+    cohort = read_cohort(
+        data, names or None, modality=modality, intensity=intensity
+    )
+    click.echo(cohort.describe(), err=as_json)
+    with _progress("reading scans", quiet) as progress:
+        reports = inspect_cohort(cohort, progress=progress)
+    if as_json:
+        click.echo(json.dumps(report_as_json(reports), indent=1))
+    else:
+        click.echo(format_report(reports, cohort))
+    return 0 if all(report.trainable for report in reports) else 2
+
+
+@main.command(epilog=_DATA_HELP)
+@click.option(
+    "--data", "data_path", type=click.Path(), help="Data set; the phantom."
+)
+@click.option("--run", "run", type=click.Path(), help="Run folder to write.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    help="Settings from a .toml or .json file; options win.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(sorted(PRESETS)),
+    help="The papers' settings; file and options win.",
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --run.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in --run.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@_fit_options
+def fit(
+    data_path, run, config_file, preset, resume, overwrite, quiet, **options
+):
+    """Trains a network on a data set.
+
+    Without --data the built-in phantom is drawn and trained on.
+    """
+    chosen = {key: value for key, value in options.items() if value is not None}
+    started = time.strftime("%Y%m%d-%H%M%S")
+    if resume:
+        config = _resumed_config(run, config_file, preset, data_path, chosen)
+    else:
+        settings = dict(PRESETS[preset]) if preset else {}
+        if config_file:
+            from_file, path_in_file = read_settings(config_file)
+            settings |= from_file
+            data_path = data_path or path_in_file
+        settings |= chosen
+        if data_path is None:
+            data_path = _built_in_phantom(quiet)
+            settings.setdefault("labels", "kidney")
+        config = Config.from_settings(os.path.abspath(data_path), settings)
+        name = os.path.basename(os.path.normpath(data_path))
+        run = run or os.path.join("runs", f"{name}-{started}")
+    _check_data(config)
+    if overwrite and not resume:
+        _remove_run(run)
+
+    def say(text):
+        if not quiet:
+            click.echo(text, err=True)
+
+    from keras_isample.callbacks.progress import ProgressReport
+    from keras_isample.training.run import fit as train
+
+    reporter = [] if quiet else [ProgressReport()]
+    try:
+        with _progress("preparing scans", quiet) as progress:
+            result = train(
+                config,
+                run,
+                resume=resume,
+                command_line=sys.argv,
+                callbacks=reporter,
+                say=say,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        if os.path.exists(os.path.join(run, "config.toml")):
+            click.echo(
+                f"stopped; continue with: keras-isample fit --run {run} "
+                "--resume",
+                err=True,
+            )
+        raise
+    best = result.best_dice
+    dice = "not validated" if best is None else f"{best:.4f}"
+    click.echo(f"{result.path} best validation Dice {dice}")
+
+
+@main.command()
+@click.argument("run", type=click.Path())
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@click.option("--out", required=True, type=click.Path(), help="Folder.")
+@click.option("--probabilities", is_flag=True, help="Write them too.")
+@click.option(
+    "--postprocess",
+    type=click.Choice(_POSTPROCESSING),
+    default="largest-component",
+    show_default=True,
+)
+@click.option("--tile-memory", default="1GB", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def predict(
+    run, inputs, out, probabilities, postprocess, tile_memory, overwrite, quiet
+):
+    """Segments scans: RUN is a run folder or a .keras file.
+
+    INPUTS are scans, folders of scans or data sets. Label maps have the grid
+    of their input and are written to --out, with names and colors for 3D
+    Slicer and ITK-SNAP.
+    """
+    size = parse_bytes("--tile-memory", tile_memory)
+    _check_inputs(run, inputs)
+    from keras_isample.commands.predict import predict as run_prediction
+
+    with _progress("segmenting", quiet) as progress:
+        run_prediction(
+            run,
+            inputs,
+            out,
+            tile_memory=size,
+            probabilities=probabilities,
+            postprocess=postprocess,
+            overwrite=overwrite,
+            say=click.echo,
+            progress=progress,
+        )
+
+
+@main.command()
+@click.argument("run", required=False, type=click.Path())
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+)
+@click.option("--reference", type=click.Path(), help="Folder of label maps.")
+@click.option("--prediction", type=click.Path(), help="Folder of label maps.")
+@click.option(
+    "--postprocess",
+    type=click.Choice(_POSTPROCESSING),
+    default="largest-component",
+    show_default=True,
+)
+@click.option("--tile-memory", default="1GB", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def evaluate(
+    run,
+    split,
+    reference,
+    prediction,
+    postprocess,
+    tile_memory,
+    overwrite,
+    quiet,
+):
+    """Metrics of RUN's predictions, or of one folder against another.
+
+    Dice, IoU, HD95, ASSD, NSD and volumes per case and structure, on the
+    input grid; means with bootstrap confidence intervals.
+    """
+    folders = [reference, prediction]
+    if bool(run) == any(folders) or any(folders) != all(folders):
+        raise InputError(
+            "evaluate",
+            "needs either RUN or both --reference and --prediction",
+            "Give one of the two",
+        )
+    size = parse_bytes("--tile-memory", tile_memory)
+    from keras_isample.metrics.summary import format_table
+
+    if run:
+        _check_inputs(run, [])
+        from keras_isample.commands.evaluate import evaluate_run
+
+        with _progress("evaluating", quiet) as progress:
+            summary, path = evaluate_run(
+                run,
+                split,
+                tile_memory=size,
+                postprocess=postprocess,
+                overwrite=overwrite,
+                progress=progress,
+            )
+    else:
+        _check_inputs(reference, [prediction])
+        from keras_isample.commands.evaluate import evaluate_folders
+
+        summary, path = evaluate_folders(
+            reference, prediction, overwrite=overwrite
+        )
+    click.echo(format_table(summary))
+    click.echo(path)
+
+
+def _resumed_config(run, config_file, preset, data_path, chosen):
+    from keras_isample.training.run_folder import RunFolder
+
+    if not run:
+        raise InputError("--resume", "needs --run", "Name the run to continue")
+    if config_file or preset or data_path:
+        raise InputError(
+            "--resume",
+            "takes its settings from the run",
+            "Leave --config, --preset and --data away",
+        )
+    config = RunFolder(run).config()
+    settings = config.settings()
+    changed = [k for k, v in chosen.items() if settings[k] != v]
+    if changed and changed != ["epochs"]:
+        name = next(key for key in changed if key != "epochs")
+        raise InputError(
+            "--" + name.replace("_", "-"),
+            f"is {settings[name]!r} in {run}",
+            "Only --epochs may change with --resume",
+        )
+    return Config.from_settings(config.data_path, settings | chosen)
+
+
+def _built_in_phantom(quiet):
+    """The default data set, drawn once and kept in the cache."""
+    from keras_isample.data.phantom import write_phantom
+    from keras_isample.data.preparation import default_cache
+
+    path = default_cache() / "phantom"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _progress("drawing scans", quiet) as progress:
+            write_phantom(path, progress=progress)
+    return path
+
+
+def _remove_run(run):
+    import shutil
+
+    path = Path(run)
+    if path.is_dir() and (path / "config.toml").is_file():
+        shutil.rmtree(path)
+    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(
+            path,
+            "exists and is no run, so it is not replaced",
+            "Choose another --run",
+        )
+
+
+def _check_data(config):
+    """Refuses a data set that is not there before Keras is loaded."""
+    if not os.path.exists(config.data_path):
+        raise InputError(
+            config.data_path, "does not exist", "Give a data set with --data"
+        )
+
+
+def _check_inputs(first, others):
+    for path in (first, *others):
+        if not os.path.exists(path):
+            raise InputError(path, "does not exist", "Check the path")
+
+
+def _integers(option, text):
+    return _parse(option, text, int, "160,160,160")
+
+
+def _floats(option, text):
+    return _parse(option, text, float, "1,1,1.5")
+
+
+def _parse(option, text, kind, example):
+    try:
+        values = tuple(kind(part) for part in text.split(","))
+        if len(values) != 3:
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            option,
+            f"expects three numbers, got {text!r}",
+            f"Write them like {example}",
+        ) from None
+    return values
+
+
+class _progress:
+    """A bar on a terminal, nothing elsewhere; gives `f(done, total)`."""
+
+    def __init__(self, title, quiet):
+        self.title = title
+        self.shown = not quiet and sys.stderr.isatty()
+
+    def __enter__(self):
+        if not self.shown:
+            return None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.bar = Progress(console=Console(stderr=True), transient=True)
+        self.task = None
+        self.bar.start()
+        return self._update
+
+    def _update(self, done, total):
+        if self.task is None:
+            self.task = self.bar.add_task(self.title, total=total)
+        self.bar.update(self.task, completed=done)
+        if done >= total:
+            self.bar.stop()
+
+    def __exit__(self, *error):
+        if self.shown:
+            self.bar.stop()

@@ -1,0 +1,172 @@
+"""Compares predictions with references, case by case, on the input grid."""
+
+from pathlib import Path
+
+from keras_isample.commands.label_tables import write_label_tables
+from keras_isample.commands.predict import load_model
+from keras_isample.commands.predict import predict_case
+from keras_isample.data.cohort import read_class_map
+from keras_isample.data.dataset_json import read_dataset_json
+from keras_isample.data.listing import list_scans
+from keras_isample.errors import InputError
+from keras_isample.metrics.evaluation import evaluate_labels
+from keras_isample.metrics.summary import summarize
+from keras_isample.metrics.summary import write_summary
+from keras_isample.training.run import open_cohort
+from keras_isample.training.run import split_cohort
+from keras_isample.training.run_folder import RunFolder
+from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.reading import read_label_map
+from keras_isample.volumes.writing import write_volume
+
+
+def evaluate_run(
+    run,
+    split,
+    *,
+    tile_memory,
+    postprocess="largest-component",
+    overwrite=False,
+    progress=None,
+):
+    """Predicts a part of a run's data and evaluates it.
+
+    Writes `evaluation/<split>/summary.json` and the predictions beside it.
+
+    Args:
+        run: Run folder.
+        split: `"train"`, `"validation"` or `"test"`.
+        tile_memory: Bytes for the maps of one tile.
+        postprocess: `"largest-component"` or `"none"`.
+        overwrite: Whether an older evaluation is replaced.
+        progress: Called with (cases done, cases in all).
+
+    Returns:
+        `(summary, path)`.
+
+    Raises:
+        InputError: If there is no case or no model, or an evaluation exists.
+    """
+    folder = RunFolder(run)
+    config = folder.config()
+    out = folder.evaluation(split)
+    target = out / "summary.json"
+    _refuse_existing(target, overwrite)
+    cohort = split_cohort(open_cohort(config), config)[split]
+    if not cohort.cases:
+        raise InputError(
+            config.data_path, f"has no {split} case", "Choose another --split"
+        )
+    model = load_model(run)
+    out.mkdir(parents=True, exist_ok=True)
+    write_label_tables(out, cohort.class_names)
+    cases = []
+    for done, case in enumerate(cohort.cases, start=1):
+        reference, missing = read_class_map(cohort, case)
+        prediction, _ = predict_case(model, case, tile_memory, postprocess)
+        file = out / f"{case.name}.nii.gz"
+        write_volume(file, prediction, overwrite=True)
+        cases.append(
+            {
+                "reference_file": ", ".join(
+                    str(path) for path in case.files()[len(case.images) :]
+                ),
+                "prediction_file": str(file),
+                "metrics": evaluate_labels(
+                    reference,
+                    prediction,
+                    cohort.class_names,
+                    not_annotated=missing,
+                ),
+            }
+        )
+        if progress:
+            progress(done, len(cohort.cases))
+    summary = summarize(cases, cohort.class_names, seed=config.data.seed)
+    write_summary(target, summary)
+    return summary, target
+
+
+def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
+    """Evaluates label maps in one folder against those in another.
+
+    Every prediction needs a reference with the same file name; the labels are
+    named by a `dataset.json` in or above the reference folder, if there is
+    one. Writes `summary.json` beside the predictions.
+
+    Args:
+        reference: Folder of reference label maps.
+        prediction: Folder of predicted label maps.
+        out: File to write; `summary.json` in `prediction` if `None`.
+        overwrite: Whether an older summary is replaced.
+
+    Returns:
+        `(summary, path)`.
+
+    Raises:
+        InputError: If files do not match in name or grid.
+    """
+    reference, prediction = Path(reference), Path(prediction)
+    target = Path(out) if out else prediction / "summary.json"
+    _refuse_existing(target, overwrite)
+    truths, guesses = list_scans(reference), list_scans(prediction)
+    pairs = [name for name in guesses if name in truths]
+    lost = sorted(set(truths) - set(pairs))
+    if not pairs or lost:
+        raise InputError(
+            prediction,
+            f"has no label map for {lost[0]}" if lost else "has no label map",
+            "Predict every case of the reference folder",
+        )
+    names = _class_names(reference)
+    volumes = []
+    for name in pairs:
+        truth = read_label_map(truths[name])
+        guess = read_label_map(guesses[name])
+        check_same_grid(truth, truths[name], guess, guesses[name])
+        largest = int(max(truth.array.max(), guess.array.max()))
+        if names is not None and largest >= len(names):
+            raise InputError(
+                guesses[name],
+                f"or its reference has the label {largest}, which "
+                "dataset.json does not name",
+                "Complete dataset.json",
+            )
+        volumes.append((name, largest))
+    if names is None:
+        most = max(largest for _, largest in volumes)
+        names = ["background", *(f"label_{k}" for k in range(1, most + 1))]
+    cases = [
+        {
+            "reference_file": str(truths[name]),
+            "prediction_file": str(guesses[name]),
+            "metrics": evaluate_labels(
+                read_label_map(truths[name]),
+                read_label_map(guesses[name]),
+                names,
+            ),
+        }
+        for name, _ in volumes
+    ]
+    summary = summarize(cases, names)
+    write_summary(target, summary)
+    return summary, target
+
+
+def _refuse_existing(target, overwrite):
+    if target.exists() and not overwrite:
+        raise InputError(
+            target, "exists already", "Add --overwrite to replace it"
+        )
+
+
+def _class_names(folder):
+    for place in (folder, folder.parent):
+        file = place / "dataset.json"
+        if file.is_file():
+            values = read_dataset_json(file).structures
+            names = ["background"] + [""] * max(values.values(), default=0)
+            for name, value in values.items():
+                names[value] = name
+            return [n or f"label_{k}" for k, n in enumerate(names)]
+    return None

@@ -1,0 +1,138 @@
+"""Segments scans with a trained model and writes label maps."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_isample.commands.inputs import find_inputs
+from keras_isample.commands.label_tables import write_label_tables
+from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.errors import InputError
+from keras_isample.inference.full_volume import predict_volume
+from keras_isample.training.run_folder import RunFolder
+from keras_isample.volumes.components import keep_largest_components
+from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.reading import read_volume
+from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.writing import write_volume
+
+
+def load_model(run):
+    """Loads the model of a run folder or of a `.keras` file.
+
+    Raises:
+        InputError: If there is none, or it was not made by this package.
+    """
+    path = Path(run)
+    if path.is_dir():
+        path = RunFolder(path).model_file
+    if not path.is_file():
+        raise InputError(
+            path,
+            "is no model",
+            "Give a run folder whose training validated once, or a .keras file",
+        )
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            path,
+            f"cannot be loaded as a model ({str(error)[:200]})",
+            "Give a .keras file that fit wrote",
+        ) from error
+    if not getattr(model, "metadata", None):
+        raise InputError(
+            path,
+            "is a Keras model, but not of this package",
+            "Give a .keras file that fit wrote",
+        )
+    return model
+
+
+def predict(
+    run,
+    inputs,
+    out,
+    *,
+    tile_memory,
+    probabilities=False,
+    postprocess="largest-component",
+    overwrite=False,
+    say=lambda text: None,
+    progress=None,
+):
+    """Segments scans and writes `<case>.nii.gz` into a folder.
+
+    Args:
+        run: Run folder or `.keras` file.
+        inputs: Files, folders and data sets.
+        out: Folder to write to.
+        tile_memory: Bytes for the maps of one tile.
+        probabilities: Whether `<case>_probabilities.nii.gz` is written too.
+        postprocess: `"largest-component"` or `"none"`.
+        overwrite: Whether existing files are replaced.
+        say: Called with a line per case.
+        progress: Called with (cases done, cases in all).
+
+    Returns:
+        Files of the label maps.
+
+    Raises:
+        InputError: If a scan cannot be used or a file exists already. Scans
+            are checked one by one; those before the error are written.
+    """
+    model = load_model(run)
+    facts = Preprocessing.from_metadata(model.metadata)
+    cases = find_inputs(inputs, model.metadata["num_channels"])
+    out = Path(out)
+    targets = [out / f"{case.name}.nii.gz" for case in cases]
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise InputError(
+                target, "exists already", "Choose another --out or --overwrite"
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    names = facts.class_names or [
+        f"class_{k}" for k in range(model.metadata["num_classes"])
+    ]
+    write_label_tables(out, ["background", *names[1:]])
+    for done, (case, target) in enumerate(
+        zip(cases, targets, strict=True), start=1
+    ):
+        labels, chances = predict_case(
+            model, case, tile_memory, postprocess, probabilities
+        )
+        write_volume(target, labels, overwrite=overwrite)
+        if chances is not None:
+            scaled = Volume(chances.array / np.float32(255), chances.affine)
+            write_volume(
+                out / f"{case.name}_probabilities.nii.gz",
+                scaled,
+                overwrite=overwrite,
+            )
+        say(f"{target}")
+        if progress:
+            progress(done, len(cases))
+    return targets
+
+
+def predict_case(model, case, tile_memory, postprocess, probabilities=False):
+    """Labels, and probabilities or `None`, of one case on its own grid."""
+    volumes = [read_volume(path) for path in case.images]
+    for path, volume in zip(case.images[1:], volumes[1:], strict=True):
+        check_same_grid(volumes[0], case.images[0], volume, path)
+    result = predict_volume(
+        model,
+        volumes,
+        tile_memory=tile_memory,
+        return_probabilities=probabilities,
+    )
+    labels, chances = result if probabilities else (result, None)
+    if postprocess == "largest-component":
+        facts = Preprocessing.from_metadata(model.metadata)
+        array = keep_largest_components(
+            labels.array, counts=facts.kept_components()
+        )
+        labels = Volume(array, labels.affine)
+    return labels, chances

@@ -1,0 +1,19 @@
+"""Which files exist, what their labels mean, and their prepared arrays."""
+
+from keras_isample.data.cohort import Case
+from keras_isample.data.cohort import Cohort
+from keras_isample.data.cohort import read_cohort
+from keras_isample.data.inspection import inspect_cohort
+from keras_isample.data.phantom import write_phantom
+from keras_isample.data.preparation import PreparedCase
+from keras_isample.data.preparation import prepare_cohort
+
+__all__ = [
+    "Case",
+    "Cohort",
+    "PreparedCase",
+    "inspect_cohort",
+    "prepare_cohort",
+    "read_cohort",
+    "write_phantom",
+]

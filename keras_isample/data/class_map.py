@@ -1,0 +1,118 @@
+"""Puts label maps and organ masks together into one map of classes."""
+
+import logging
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_isample.data.label_values import label_values
+from keras_isample.data.layout import Case
+from keras_isample.data.structures import LabelClass
+from keras_isample.errors import InputError
+from keras_isample.volumes.grid import Grid
+from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.reading import read_grid
+from keras_isample.volumes.reading import read_label_map
+from keras_isample.volumes.volume import Volume
+
+MOST_CLASSES = 254  # Foreground classes that fit in uint8.
+
+logger = logging.getLogger(__name__)
+
+
+def merge_label_map(
+    case: Case, classes: Sequence[LabelClass], structures: Mapping[str, int]
+) -> Volume:
+    """Renames the values of a label map to class indices.
+
+    Args:
+        case: A case with a label map.
+        classes: Foreground classes; structures of none are background.
+        structures: Name to value in the label map.
+
+    Returns:
+        `uint8` classes on the grid of the image.
+
+    Raises:
+        InputError: If the label map has a value that no structure has, or
+            lies on another grid than the images.
+    """
+    grid = _image_grid(case)
+    labels = read_label_map(case.label_map)
+    check_same_grid(grid, case.images[0], labels, case.label_map)
+    known = {0, *structures.values()}
+    unknown = sorted(label_values(labels.array) - known)
+    if unknown:
+        raise InputError(
+            case.label_map,
+            f"unknown label value {', '.join(map(str, unknown[:5]))}; known "
+            f"are {', '.join(map(str, sorted(known)))}",
+            "Name the value in dataset.json, or correct the label map",
+        )
+    table = np.zeros(max(known) + 1, dtype=np.uint8)
+    for index, label_class in enumerate(classes, start=1):
+        table[[structures[name] for name in label_class.structures]] = index
+    return Volume(table[labels.array], grid.affine)
+
+
+def merge_masks(case: Case, classes: Sequence[LabelClass]) -> Volume:
+    """Writes the class index of every mask into one map.
+
+    A voxel in the masks of two classes belongs to the later one.
+
+    Args:
+        case: A case with a mask of at least one class.
+        classes: Foreground classes; masks of no class are not read.
+
+    Returns:
+        `uint8` classes on the grid of the image.
+
+    Raises:
+        InputError: If a mask is not binary, or lies on another grid than the
+            images.
+    """
+    grid = _image_grid(case)
+    merged, claimed_twice = None, 0
+    for index, label_class in enumerate(classes, start=1):
+        for name in label_class.structures:
+            if name not in case.masks:
+                continue
+            path = case.masks[name]
+            mask = _read_mask(path)
+            check_same_grid(grid, case.images[0], mask, path)
+            if merged is None:
+                merged = np.zeros_like(mask.array, dtype=np.uint8)
+            claimed = merged[mask.array]
+            claimed_twice += np.count_nonzero(~np.isin(claimed, (0, index)))
+            merged[mask.array] = index
+    if claimed_twice:
+        logger.info(
+            "%s: %d voxels lie in masks of two classes; the later class in "
+            "the list has them",
+            case.name,
+            claimed_twice,
+        )
+    return Volume(merged, grid.affine)
+
+
+def _image_grid(case: Case) -> Grid:
+    """Where the images lie, from their headers."""
+    # Whoever reads the scans says what is odd about them, once.
+    grids = [read_grid(image, warn=lambda line: None) for image in case.images]
+    for image, grid in zip(case.images, grids, strict=True):
+        check_same_grid(grids[0], case.images[0], grid, image)
+    return grids[0]
+
+
+def _read_mask(path: Path) -> Volume:
+    mask = read_label_map(path)
+    values = sorted(label_values(mask.array) - {0})
+    if len(values) > 1:
+        raise InputError(
+            path,
+            f"is no binary mask: beside 0 it holds {values[:5]}",
+            "Write 1 inside the organ and 0 elsewhere",
+        )
+    return Volume(mask.array != 0, mask.affine)

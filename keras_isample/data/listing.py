@@ -1,0 +1,77 @@
+"""Names of the scans in a folder; no file is opened."""
+
+import os
+from pathlib import Path
+
+from keras_isample.errors import InputError
+
+ENDINGS = (".nii.gz", ".nii", ".mgz")
+
+
+def stem_of(file_name: str) -> str | None:
+    """The name without its ending; `None` if it is not one of a scan."""
+    for ending in ENDINGS:
+        if file_name.lower().endswith(ending):
+            return file_name[: -len(ending)]
+    return None
+
+
+def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
+    """Stem to path of every scan in a folder, hidden files left out.
+
+    Args:
+        folder: Where to look.
+        deeper: Whether to look into its sub-folders too, one level.
+
+    Returns:
+        Scans, sorted by stem.
+
+    Raises:
+        InputError: If the folder cannot be listed, or two files have the
+            same stem.
+    """
+    scans = {}
+    folders = [folder]
+    if deeper:
+        folders += [folder / name for name in list_folders(folder)]
+    for place in folders:
+        for entry in scan(place):
+            stem = stem_of(entry.name)
+            if stem is None or not entry.is_file():
+                continue
+            path = place / entry.name
+            if stem in scans:
+                raise InputError(
+                    path,
+                    f"is a second file of this name beside {scans[stem]}",
+                    "Remove one of the two",
+                )
+            scans[stem] = path
+    return dict(sorted(scans.items()))
+
+
+def list_folders(folder: Path) -> list[str]:
+    """Sorted names of the sub-folders, hidden ones left out."""
+    return sorted(entry.name for entry in scan(folder) if entry.is_dir())
+
+
+def find_folder(folder: Path, *names: str) -> Path | None:
+    """The sub-folder with the first of some names, in any letter case."""
+    present = {name.lower(): name for name in list_folders(folder)}
+    for name in names:
+        if name.lower() in present:
+            return folder / present[name.lower()]
+    return None
+
+
+def scan(folder: Path) -> list[os.DirEntry]:
+    """Entries of a folder that are not hidden."""
+    try:
+        with os.scandir(folder) as entries:
+            return [e for e in entries if not e.name.startswith(".")]
+    except OSError as error:
+        raise InputError(
+            folder,
+            f"cannot be listed ({error.strerror})",
+            "Check that it is a folder that you may read",
+        ) from error

@@ -1,0 +1,151 @@
+"""Images and label maps that belong together, by their file names."""
+
+import re
+from collections.abc import Collection
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_isample.data.layout import Case
+from keras_isample.data.layout import shorten
+from keras_isample.data.listing import ENDINGS
+from keras_isample.data.listing import list_scans
+from keras_isample.data.listing import stem_of
+from keras_isample.errors import InputError
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Cases of one folder of images and one of label maps.
+
+    Args:
+        cases: Case name to case, sorted by name.
+        channel_names: One name a channel.
+        without_label: Names of images that have no label map.
+        without_image: Names of label maps that have no image.
+    """
+
+    cases: Mapping[str, Case]
+    channel_names: tuple[str, ...]
+    without_label: tuple[str, ...]
+    without_image: tuple[str, ...]
+
+    def notes(self, known: Collection[str] = ()) -> tuple[str, ...]:
+        """Says which files have no partner, except those of known cases."""
+        labelless = [n for n in self.without_label if n not in known]
+        imageless = [n for n in self.without_image if n not in known]
+        notes = []
+        if labelless:
+            notes.append(f"{shorten(labelless)}: image without label, left out")
+        if imageless:
+            notes.append(f"{shorten(imageless)}: label without image, left out")
+        return tuple(notes)
+
+
+def pair_cases(
+    images: Path, labels: Path, channel_names: tuple[str, ...] = ()
+) -> Pairing:
+    """Finds the images of every label map.
+
+    The images of `labels/CASE.nii.gz` are `images/CASE.nii.gz`, or
+    `images/CASE_0000.nii.gz`, `images/CASE_0001.nii.gz`, one a channel.
+
+    Args:
+        images: Folder of images.
+        labels: Folder of label maps.
+        channel_names: Channels that every case must have; if empty, as many
+            as the richest case has.
+
+    Returns:
+        Cases, and the files left over.
+
+    Raises:
+        InputError: If there are no images or no label maps, or a labeled
+            case lacks a channel or has one too many.
+    """
+    image_files = _scans_of(images)
+    label_files = _scans_of(labels)
+    channels = _group_channels(image_files, label_files)
+    labeled = {n: files for n, files in channels.items() if n in label_files}
+    if not channel_names:
+        most = max((max(files) for files in labeled.values()), default=0) + 1
+        channel_names = tuple(f"channel_{i}" for i in range(most))
+    for name, files in labeled.items():
+        _check_channels(name, files, images, channel_names)
+    return Pairing(
+        cases={
+            name: Case(
+                name, tuple(files[i] for i in sorted(files)), label_files[name]
+            )
+            for name, files in sorted(labeled.items())
+        },
+        channel_names=channel_names,
+        without_label=tuple(sorted(set(channels) - set(labeled))),
+        without_image=tuple(sorted(set(label_files) - set(labeled))),
+    )
+
+
+def _scans_of(folder: Path) -> dict[str, Path]:
+    scans = list_scans(folder)
+    if not scans:
+        raise InputError(
+            folder,
+            f"holds no {', '.join(ENDINGS)} files",
+            "Put the scans there, or convert them",
+        )
+    return scans
+
+
+def _group_channels(
+    images: Mapping[str, Path], labels: Mapping[str, Path]
+) -> dict[str, dict[int, Path]]:
+    channels = {}
+    for stem, path in images.items():
+        name, channel = _case_and_channel(stem, images, labels)
+        channels.setdefault(name, {})[channel] = path
+    return channels
+
+
+def _case_and_channel(
+    stem: str, images: Mapping[str, Path], labels: Mapping[str, Path]
+) -> tuple[str, int]:
+    # A label of the whole name wins: case_0001 may be a case of its own.
+    match = re.fullmatch(r"(.+)_(\d{4})", stem)
+    if match is None or stem in labels:
+        return stem, 0
+    first = f"{match[1]}_0000"
+    if match[1] in labels or (first in images and first not in labels):
+        return match[1], int(match[2])
+    return stem, 0
+
+
+def _check_channels(
+    name: str,
+    files: Mapping[int, Path],
+    images: Path,
+    channel_names: tuple[str, ...],
+) -> None:
+    first = files.get(0)
+    for channel, channel_name in enumerate(channel_names):
+        if channel in files:
+            continue
+        if first is not None and stem_of(first.name) == name:
+            raise InputError(
+                first,
+                f"is one file for the channels {', '.join(channel_names)}",
+                f"Write one file a channel: {name}_0000, {name}_0001, ...",
+            )
+        raise InputError(
+            images / f"{name}_{channel:04d}{ENDINGS[0]}",
+            f"case {name} lacks this file, its channel {channel} "
+            f"({channel_name})",
+            "Add the file, one a channel, or remove the case",
+        )
+    for channel in sorted(files):
+        if channel >= len(channel_names):
+            raise InputError(
+                files[channel],
+                f"case {name} has a channel {channel}, but the channels "
+                f"named are {', '.join(channel_names)}",
+                "Name it in dataset.json, or remove the file",
+            )

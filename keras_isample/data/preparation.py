@@ -1,0 +1,346 @@
+"""Each case, resampled once and kept on disk as arrays to be mapped.
+
+An entry of the cache is a folder named by a hash of the contents of the case's
+files and of the settings. It is written under another name and moved into
+place, so that a killed writer leaves nothing behind that is ever read; of two
+processes that prepare the same case the first wins and the second uses its
+work. A small reference from (path, size, times) to the hash saves reading all
+files again at the next start.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from keras_isample.data.class_index import index_classes
+from keras_isample.data.cohort import Case
+from keras_isample.data.cohort import Cohort
+from keras_isample.data.cohort import read_class_map
+from keras_isample.volumes.files import sync
+from keras_isample.volumes.files import write_text
+from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.reading import read_volume
+from keras_isample.volumes.resampling import resample_volume
+from keras_isample.volumes.scan import Scan
+from keras_isample.volumes.scan import store_channels
+from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.volume import to_canonical
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Changes whenever entries made by older versions must not be used."""
+
+
+@dataclass(frozen=True)
+class PreparedCase:
+    """One case at the training spacing, in closest-canonical RAS+.
+
+    Attributes:
+        name: Name of the case.
+        folder: Its entry in the cache.
+        shape: Voxels along the three axes.
+        spacing: In mm.
+        counts: Voxels of each class, background first.
+        missing: Indices of the classes that were not annotated.
+        scales: One per channel: normalized intensity = stored * scale + offset.
+        offsets: One per channel.
+        outside: Stored value (int16) of what lies outside of the scan, one per
+            channel.
+        affine: Rows of the 4x4 matrix from its voxels to the world, mm.
+    """
+
+    name: str
+    folder: Path
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    counts: tuple[int, ...]
+    missing: tuple[int, ...]
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    outside: tuple[int, ...]
+    affine: tuple[tuple[float, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return int(np.prod(self.shape))
+
+    def scan(self) -> Scan:
+        """The stored intensities with their normalization."""
+        return Scan(self.image(), self.scales, self.offsets, self.outside)
+
+    def image(self) -> np.ndarray:
+        """Stored intensities, int16, `(channels, x, y, z)`, memory-mapped."""
+        return self._mapped("image")
+
+    def context(self) -> np.ndarray:
+        """Box means of `image`, int16, memory-mapped.
+
+        Element `[c, i, j, k]` is the mean over `w` voxels along each axis from
+        voxel `(i, j, k) - (w - 1)` on, the outside included.
+        """
+        return self._mapped("context")
+
+    def labels(self) -> np.ndarray:
+        """Classes, uint8, `(x, y, z)`, memory-mapped."""
+        return self._mapped("labels")
+
+    def positions(self) -> np.ndarray:
+        """Foreground voxels as `index_classes` lists them, memory-mapped."""
+        return self._mapped("positions")
+
+    def _mapped(self, name):
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r")
+
+
+def default_cache() -> Path:
+    """`$XDG_CACHE_HOME/keras-isample`, by default in `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "keras-isample"
+
+
+def prepare_cohort(
+    cohort: Cohort,
+    *,
+    context_width: int = 3,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[PreparedCase]:
+    """Prepares every case of a cohort, or finds it prepared in the cache.
+
+    Args:
+        cohort: The cases and the settings (spacing, intensity, cache folder).
+        context_width: Side of the box mean, in voxels.
+        workers: Cases prepared at the same time; the number of cores (at most
+            8) if `None`.
+        progress: Called with (cases done, cases in all).
+
+    Raises:
+        InputError: If a file cannot be used.
+    """
+    cache = Path(cohort.cache or default_cache())
+    cache.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(cache)
+    workers = workers or min(8, os.cpu_count() or 1)
+
+    def prepare(case):
+        return prepare_case(cohort, case, context_width=context_width)
+
+    prepared = []
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(prepare, case) for case in cohort.cases]
+        try:
+            for done, future in enumerate(futures, start=1):
+                prepared.append(future.result())
+                if progress:
+                    progress(done, len(futures))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return prepared
+
+
+def prepare_case(
+    cohort: Cohort, case: Case, *, context_width: int = 3
+) -> PreparedCase:
+    """Prepares one case, or finds it prepared in the cache."""
+    cache = Path(cohort.cache or default_cache())
+    settings = _settings(cohort, case, context_width)
+    reference = (
+        cache
+        / "references"
+        / _hash(settings, [_stamp(path) for path in case.files()])
+    )
+    try:
+        key = reference.read_text(encoding="utf-8")
+        return _open_entry(case.name, cache / key)
+    except (OSError, ValueError, KeyError):
+        pass
+    key = _hash(settings, [_digest(path) for path in case.files()])
+    entry = cache / key
+    try:
+        prepared = _open_entry(case.name, entry)
+    except (OSError, ValueError, KeyError):
+        _write_entry(cohort, case, entry, context_width)
+        prepared = _open_entry(case.name, entry)
+    write_text(reference, key)
+    return prepared
+
+
+def load_channels(case: Case) -> list[Volume]:
+    """Reads the channels of a case, canonical, and checks that they agree."""
+    volumes = [read_volume(path) for path in case.images]
+    for path, volume in zip(case.images[1:], volumes[1:], strict=True):
+        check_same_grid(volumes[0], case.images[0], volume, path)
+    return [to_canonical(volume) for volume in volumes]
+
+
+def box_means(stored: np.ndarray, outside: int, width: int) -> np.ndarray:
+    """Means over cubes of `width` voxels, for every place of the cube.
+
+    Args:
+        stored: One channel, int16.
+        outside: Value outside of the scan.
+        width: Side of the cube, in voxels.
+
+    Returns:
+        int16, each axis longer by `width - 1`: element `i` starts at voxel
+        `i - (width - 1)`.
+    """
+    result = np.pad(
+        stored.astype(np.float32), width - 1, constant_values=outside
+    )
+    for axis in range(3):
+        ndimage.uniform_filter1d(
+            result,
+            width,
+            axis=axis,
+            output=result,
+            mode="constant",
+            cval=outside,
+            origin=-(width // 2),
+        )
+        keep = [slice(None)] * 3
+        keep[axis] = slice(0, result.shape[axis] - (width - 1))
+        result = result[tuple(keep)]
+    return np.rint(result).astype(np.int16)
+
+
+def _write_entry(cohort, case, entry, context_width):
+    with _workspace(entry.parent) as folder:
+        channels = load_channels(case)
+        class_map, missing = read_class_map(cohort, case)
+        class_map = to_canonical(class_map)
+        spacing = cohort.spacing or channels[0].spacing
+        scan = store_channels(channels, spacing, cohort.intensity)
+        del channels
+        np.save(folder / "image.npy", scan.stored)
+        means = [
+            box_means(channel, value, context_width)
+            for channel, value in zip(scan.stored, scan.outside, strict=True)
+        ]
+        np.save(folder / "context.npy", np.stack(means))
+        facts = {
+            "shape": [int(n) for n in scan.shape],
+            "scales": scan.scales,
+            "offsets": scan.offsets,
+            "outside": scan.outside,
+        }
+        del scan, means
+        resampled = resample_volume(class_map, spacing, kind="labels")
+        facts["affine"] = resampled.affine.tolist()
+        labels = np.ascontiguousarray(resampled.array)
+        np.save(folder / "labels.npy", labels)
+        positions, counts = index_classes(labels, cohort.num_classes)
+        np.save(folder / "positions.npy", positions)
+        facts |= {
+            "spacing": [float(s) for s in spacing],
+            "counts": [int(n) for n in counts],
+            "missing": [int(k) for k in missing],
+        }
+        write_text(folder / "case.json", json.dumps(facts))
+        for path in folder.iterdir():
+            sync(path)
+        try:
+            os.rename(folder, entry)
+        except OSError:
+            # Another process was first, or an entry that cannot be read is in
+            # the way.
+            try:
+                _open_entry(case.name, entry)
+            except (OSError, ValueError, KeyError):
+                os.rename(entry, folder / "unreadable")
+                os.rename(folder, entry)
+                shutil.rmtree(entry / "unreadable", ignore_errors=True)
+        sync(entry.parent)
+
+
+def _open_entry(name, entry):
+    facts = json.loads((entry / "case.json").read_text(encoding="utf-8"))
+    return PreparedCase(
+        name=name,
+        folder=entry,
+        **{key: tuple(value) for key, value in facts.items()},
+    )
+
+
+def _settings(cohort, case, context_width):
+    structures = {
+        name: cohort.structures[name]
+        for label_class in cohort.classes
+        for name in label_class.structures
+    }
+    return {
+        "format": FORMAT,
+        "spacing": cohort.spacing,
+        "intensity": cohort.intensity,
+        "classes": [c.structures for c in cohort.classes],
+        "values": structures,
+        "masks": sorted(case.masks),
+        "context_width": context_width,
+    }
+
+
+def _hash(settings, files):
+    text = json.dumps([settings, files], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _stamp(path):
+    facts = os.stat(path)
+    return [
+        str(path.resolve()),
+        facts.st_size,
+        facts.st_mtime_ns,
+        facts.st_ctime_ns,
+        facts.st_ino,
+    ]
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+class _workspace:
+    """A folder of one writer, locked while it lives and removed at its end."""
+
+    def __init__(self, cache):
+        self.folder = cache / "unfinished" / secrets.token_hex(8)
+
+    def __enter__(self):
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = open(f"{self.folder}.lock", "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        # Only now: whoever finds the lock free removes the folder.
+        self.folder.mkdir()
+        return self.folder
+
+    def __exit__(self, *error):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        Path(self.lock.name).unlink(missing_ok=True)
+        self.lock.close()
+
+
+def _remove_abandoned(cache):
+    """Removes what killed writers left: folders whose lock is free."""
+    for lock in (cache / "unfinished").glob("*.lock"):
+        try:
+            with open(lock) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+        except OSError:
+            continue

@@ -1,0 +1,84 @@
+"""Label maps of whole scans, on the grid of the input."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
+from keras_isample.inference.input_grid import InputGrid
+from keras_isample.inference.predictor import predictor_for
+from keras_isample.volumes.scan import store_channels
+from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.volume import from_canonical
+from keras_isample.volumes.volume import to_canonical
+
+
+def predict_volume(
+    model,
+    volume,
+    *,
+    tile_memory=DEFAULT_TILE_MEMORY,
+    return_probabilities=False,
+):
+    """Segments one scan.
+
+    The scan is brought to closest-canonical RAS+ and to the training spacing;
+    class probabilities are predicted tile by tile, equal to one pass, and
+    interpolated back to the grid of the input, where the largest wins.
+
+    Args:
+        model: A model of this package; its metadata tells spacing and
+            intensity (the papers' CT settings if it has none).
+        volume: A `Volume`, or one per input channel on the same grid.
+        tile_memory: About how many bytes the maps of one tile may take.
+        return_probabilities: Whether probabilities are returned too.
+
+    Returns:
+        `Volume` of uint8 classes on the input's grid; with
+        `return_probabilities` the pair of it and a `Volume` of uint8
+        `(x, y, z, classes)`, 255 meaning 1.
+
+    Raises:
+        ValueError: If the number of channels is not the model's.
+    """
+    volumes = volume if isinstance(volume, Sequence) else [volume]
+    facts = Preprocessing.from_metadata(model.metadata)
+    canonical = [to_canonical(v) for v in volumes]
+    scan = store_channels(canonical, facts.spacing, facts.intensity)
+    like = volumes[0]
+    first = canonical[0]
+    shape, spacing = first.shape, first.spacing
+    del canonical, first
+    predictor = predictor_for(model, tile_memory)
+    grid = InputGrid(
+        scan.shape,
+        facts.spacing or spacing,
+        shape,
+        spacing,
+        predictor.num_classes,
+        keep_probabilities=return_probabilities,
+    )
+    for start, probabilities in predictor.tiles(scan):
+        grid.add(start, probabilities)
+    labels = _restore(grid.finish(), like)
+    if return_probabilities:
+        return labels, _restore(grid.probabilities, like)
+    return labels
+
+
+def predict_label_map(model, scan, *, tile_memory=DEFAULT_TILE_MEMORY):
+    """Classes of a `Scan` on its own grid, uint8, without any resampling."""
+    result = np.empty(scan.shape, np.uint8)
+    for start, probabilities in predictor_for(model, tile_memory).tiles(scan):
+        place = tuple(
+            slice(a, a + n)
+            for a, n in zip(start, probabilities.shape[:3], strict=True)
+        )
+        result[place] = probabilities.argmax(axis=-1)
+    return result
+
+
+def _restore(array, like):
+    array = np.ascontiguousarray(from_canonical(array, like))
+    return Volume(array, like.affine)

@@ -1,0 +1,15 @@
+"""Networks: functions that return a `keras.Model`."""
+
+from keras_isample.models.dual_path import dual_path_resnet
+from keras_isample.models.dual_path import single_input
+from keras_isample.models.dual_path_geometry import DualPathGeometry
+from keras_isample.models.receptive_field import measure_receptive_field
+from keras_isample.models.segmentation_model import SegmentationModel
+
+__all__ = [
+    "DualPathGeometry",
+    "SegmentationModel",
+    "dual_path_resnet",
+    "measure_receptive_field",
+    "single_input",
+]

@@ -1,0 +1,218 @@
+"""E(x) = 1 - p(true class at x) over whole training scans, one byte a voxel.
+
+Errors are rounded to 1/255 stochastically, so that an error below half a level
+stays reachable at epsilon 0: its expected stored value is the error itself.
+
+The maps lie on disk, one file per case and update. Those of the cases that
+patches are drawn from are also held in one `tf.Variable` that the sampling
+graph reads; a case that was never predicted counts as E = 1 everywhere and
+needs no memory.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_isample.sampling.acceptance import LEVELS
+from keras_isample.sampling.acceptance import acceptance_probability
+
+
+@dataclass
+class ErrorMap:
+    """The newest error map of one case.
+
+    Attributes:
+        path: Its file, `.npy` with uint8 of the scan's shape.
+        histogram: int64 `(classes, 256)`: voxels of each true class at each
+            stored level.
+        version: Number of the update that made it.
+    """
+
+    path: Path
+    histogram: np.ndarray
+    version: int
+
+
+class ErrorMaps:
+    """The error maps of a list of prepared cases.
+
+    Args:
+        cases: `PreparedCase`s, in the order of the indices used here.
+        folder: Where the maps are kept; a temporary folder if `None`.
+
+    Attributes:
+        values: `tf.Variable`, uint8, the maps in use one after the other.
+    """
+
+    def __init__(self, cases, folder=None):
+        self.cases = list(cases)
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory()
+            folder = self._temporary.name
+        self.folder = Path(folder)
+        self._maps = {}
+        with tf.device("CPU:0"):
+            self.values = tf.Variable(
+                np.zeros([0], np.uint8),
+                shape=[None],
+                trainable=False,
+                name="error_values",
+            )
+
+    def __getitem__(self, index):
+        """The `ErrorMap` of a case, or `None` if it counts as 1 everywhere."""
+        return self._maps.get(index)
+
+    def writer(self, index, version, seed):
+        """An `ErrorMapWriter` for a new map of case `index`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{index:05d}-{version:06d}.npy"
+        return ErrorMapWriter(self.cases[index], path, version, seed + (index,))
+
+    def replace(self, index, error_map):
+        """Makes `error_map` the newest map of case `index`."""
+        self._maps[index] = error_map
+
+    def load(self, indices):
+        """Puts the maps of the given cases into `values`.
+
+        Returns:
+            int64 offsets into `values`, one per index; -1 for a case that
+            counts as 1 everywhere.
+        """
+        sizes = [self._held(index) for index in indices]
+        offsets = np.cumsum([0, *sizes])[:-1].astype(np.int64)
+        # Frees the maps in use before the new ones are read.
+        self.values.assign(tf.zeros([0], tf.uint8))
+        flat = np.empty([sum(sizes)], np.uint8)
+        for index, size, offset in zip(indices, sizes, offsets, strict=True):
+            if size:
+                stored = np.load(self._maps[index].path, mmap_mode="r")
+                flat[offset : offset + size] = stored.reshape(-1)
+        with tf.device("CPU:0"):
+            self.values.assign(flat)
+        return np.where(np.array(sizes) > 0, offsets, -1)
+
+    def weights(self, index, epsilon):
+        """Mean of `min(1, E + epsilon)` over the voxels of each class.
+
+        Returns:
+            float64 `(classes,)`; 0 for a class without voxels.
+        """
+        counts = np.array(self.cases[index].counts, np.float64)
+        if index not in self._maps:
+            return np.minimum(1.0, 1.0 + epsilon) * (counts > 0)
+        levels = acceptance_probability(np.arange(LEVELS), epsilon, np.minimum)
+        return self._maps[index].histogram @ levels / np.maximum(counts, 1)
+
+    def mean_error(self, index):
+        """Mean of E over all voxels of a case."""
+        if index not in self._maps:
+            return 1.0
+        levels = self._maps[index].histogram.sum(axis=0)
+        return float(levels @ np.arange(LEVELS) / (LEVELS - 1) / levels.sum())
+
+    def state(self):
+        """What `restore` needs: file names, versions and histograms."""
+        indices = sorted(self._maps)
+        return {
+            "indices": np.array(indices, np.int64),
+            "versions": np.array(
+                [self._maps[i].version for i in indices], np.int64
+            ),
+            "histograms": np.array(
+                [self._maps[i].histogram for i in indices], np.int64
+            ),
+        }
+
+    def restore(self, state):
+        """Goes back to an earlier `state` whose files are still there."""
+        self._maps = {}
+        for index, version, histogram in zip(
+            state["indices"],
+            state["versions"],
+            state["histograms"],
+            strict=True,
+        ):
+            path = self.folder / f"{index:05d}-{version:06d}.npy"
+            if not path.exists():
+                raise ValueError(f"The error map {path} is missing.")
+            self._maps[int(index)] = ErrorMap(path, histogram, int(version))
+
+    def remove_unused(self):
+        """Removes the files of replaced maps and of killed writers."""
+        used = {error_map.path.name for error_map in self._maps.values()}
+        if self.folder.exists():
+            for path in self.folder.glob("*.npy"):
+                if path.name not in used:
+                    path.unlink()
+
+    def _held(self, index):
+        return self.cases[index].size if index in self._maps else 0
+
+
+class ErrorMapWriter:
+    """Takes the probabilities of a scan tile by tile and makes its error map.
+
+    Args:
+        case: The `PreparedCase`.
+        path: File to write.
+        version: Number of the update.
+        seed: Tuple of integers that the rounding is drawn from.
+    """
+
+    def __init__(self, case, path, version, seed):
+        self.case = case
+        self.path = path
+        self.version = version
+        self.seed = seed
+        self.labels = case.labels()
+        self.histogram = np.zeros([len(case.counts), LEVELS], np.int64)
+        self.array = np.lib.format.open_memmap(
+            path, mode="w+", dtype=np.uint8, shape=case.shape
+        )
+
+    def write(self, start, probabilities):
+        """Adds a tile.
+
+        Args:
+            start: Index of its first voxel, three integers.
+            probabilities: float, `(x, y, z, classes)`.
+        """
+        place = tuple(
+            slice(a, a + n)
+            for a, n in zip(start, probabilities.shape[:3], strict=True)
+        )
+        labels = self.labels[place].astype(np.int64)
+        true = np.take_along_axis(probabilities, labels[..., None], axis=-1)
+        stored = round_errors(1.0 - true[..., 0], (*self.seed, *start))
+        self.array[place] = stored
+        self.histogram += np.bincount(
+            (labels * LEVELS + stored).ravel(), minlength=self.histogram.size
+        ).reshape(self.histogram.shape)
+
+    def finish(self):
+        """Writes everything to disk and returns the `ErrorMap`."""
+        self.array.flush()
+        with open(self.path, "rb") as file:
+            os.fsync(file.fileno())
+        return ErrorMap(self.path, self.histogram, self.version)
+
+
+def round_errors(errors, seed):
+    """Rounds errors in [0, 1] to bytes, up or down with the right chances.
+
+    Args:
+        errors: float array.
+        seed: Integer or tuple of integers.
+
+    Returns:
+        uint8 array of the same shape whose expected value is `255 * errors`.
+    """
+    draws = np.random.default_rng(seed).random(errors.shape, np.float32)
+    levels = np.clip(errors, 0.0, 1.0) * np.float32(LEVELS - 1)
+    return np.minimum(np.floor(levels + draws), LEVELS - 1).astype(np.uint8)

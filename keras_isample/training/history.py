@@ -1,0 +1,60 @@
+"""One row an epoch, on disk after every epoch."""
+
+import csv
+import io
+
+from keras_isample.volumes.files import write_text
+
+FIRST_COLUMNS = (
+    "epoch",
+    "step",
+    "loss",
+    "loss_total",
+    "learning_rate",
+    "noise_scale",
+    "acceptance_rate",
+    "mean_error",
+    "val_dice",
+)
+LAST_COLUMNS = (
+    "seconds_training",
+    "seconds_error_maps",
+    "seconds_validation",
+)
+
+
+def write_history(path, rows, label_names):
+    """Writes `history.csv`, replacing an older one as a whole.
+
+    Args:
+        path: The file.
+        rows: One dictionary an epoch; what is missing stays empty.
+        label_names: Foreground classes, for the columns `val_dice_<label>`.
+    """
+    columns = (
+        *FIRST_COLUMNS,
+        *(f"val_dice_{name}" for name in label_names),
+        *LAST_COLUMNS,
+    )
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, columns, extrasaction="ignore", lineterminator="\n"
+    )
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {
+                key: "" if value is None or value != value else value
+                for key, value in row.items()
+            }
+        )
+    write_text(path, text.getvalue())
+
+
+def read_history(path):
+    """Rows of `history.csv`: numbers, or `None` where a cell is empty."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {key: float(value) if value else None for key, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

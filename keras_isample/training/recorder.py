@@ -1,0 +1,80 @@
+"""After each epoch: history, best model and the state to resume from."""
+
+import math
+import time
+
+import keras
+
+from keras_isample.training.history import write_history
+from keras_isample.training.state import save_state
+from keras_isample.volumes.files import written_whole
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes an epoch's results, the resumable state last.
+
+    To be the last callback that adds to the logs. Everything before the state
+    can be written again: a run killed in between repeats the epoch and writes
+    the same.
+
+    Args:
+        folder: The `RunFolder`.
+        sampler: The `ISample`.
+        label_names: Foreground classes.
+        batch_size: Patches per step, for the noise scale.
+        rows: History of the epochs before.
+    """
+
+    def __init__(self, folder, sampler, label_names, batch_size, rows=()):
+        super().__init__()
+        self.folder = folder
+        self.sampler = sampler
+        self.label_names = label_names
+        self.batch_size = batch_size
+        self.rows = list(rows)
+
+    @property
+    def best(self):
+        """Best validation Dice so far, or `None`."""
+        known = [row.get("val_dice") for row in self.rows]
+        known = [v for v in known if v is not None and not math.isnan(v)]
+        return max(known, default=None)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._trained = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        best = self.best
+        row = self._row(epoch, logs or {})
+        self.rows.append(row)
+        score = row.get("val_dice")
+        if score is None or math.isnan(score):
+            # Without validation the newest model is the one to keep.
+            better = best is None
+        else:
+            better = best is None or score > best
+        if better:
+            with written_whole(self.folder.model_file) as beside:
+                self.model.save(beside)
+        write_history(self.folder.history_file, self.rows, self.label_names)
+        save_state(
+            self.folder.state_file,
+            self.model,
+            self.sampler,
+            {"epochs": epoch + 1, "rows": self.rows},
+        )
+        self.sampler.error_maps.remove_unused()
+
+    def _row(self, epoch, logs):
+        steps = self.params["steps"]
+        row = {key: float(value) for key, value in logs.items()}
+        row["loss_total"] = row.pop("loss")
+        row["loss"] = row.pop("data_loss")
+        row["epoch"] = epoch + 1
+        row["step"] = (epoch + 1) * steps
+        row["noise_scale"] = row["learning_rate"] / self.batch_size
+        row["seconds_training"] = self._trained - self._started
+        return row

@@ -1,0 +1,90 @@
+"""The whole state of a training run, in one file that is whole or not there.
+
+Keras' own files lack the state of dropout's random generators, the sampler and
+the history; all of these are needed to continue bit for bit.
+"""
+
+import json
+
+import numpy as np
+
+from keras_isample.errors import InputError
+from keras_isample.volumes.files import written_whole
+
+
+def save_state(path, model, sampler, progress):
+    """Writes the state beside `path` and moves it into place.
+
+    Args:
+        path: The file; its folder exists.
+        model: A compiled model whose optimizer is built.
+        sampler: The `ISample`.
+        progress: JSON-compatible dictionary.
+    """
+    arrays = {
+        f"variable/{i:05d}": _value(variable)
+        for i, variable in enumerate(_variables(model))
+    }
+    arrays |= {f"sampler/{k}": v for k, v in sampler.state().items()}
+    arrays["progress"] = np.array(json.dumps(progress))
+    with written_whole(path) as beside, open(beside, "xb") as file:
+        np.savez(file, **arrays)
+
+
+def load_progress(path):
+    """The dictionary that was saved with the state.
+
+    Raises:
+        InputError: If the file is missing or cannot be read.
+    """
+    with _open(path) as arrays:
+        return json.loads(str(arrays["progress"]))
+
+
+def restore_state(path, model, sampler):
+    """Puts a saved state into a model and a sampler built alike.
+
+    Raises:
+        InputError: If the file belongs to another model.
+    """
+    with _open(path) as arrays:
+        variables = _variables(model)
+        names = [key for key in arrays.files if key.startswith("variable/")]
+        shapes = [arrays[name].shape for name in names]
+        if shapes != [tuple(v.shape) for v in variables]:
+            raise InputError(
+                path, "belongs to another network", "Start a new run"
+            )
+        for name, variable in zip(names, variables, strict=True):
+            variable.assign(arrays[name])
+        sampler.restore(
+            {
+                key.removeprefix("sampler/"): arrays[key]
+                for key in arrays.files
+                if key.startswith("sampler/")
+            }
+        )
+
+
+def _open(path):
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            path,
+            f"is no checkpoint to resume from ({error})",
+            "Start a new run in another folder",
+        ) from error
+
+
+def _variables(model):
+    """All that training changes, dropout's random state included."""
+    found = {}
+    for variable in [*model.variables, *model.optimizer.variables]:
+        found.setdefault(id(variable), variable)
+    return list(found.values())
+
+
+def _value(variable):
+    value = variable.value
+    return value.numpy() if hasattr(value, "numpy") else np.asarray(value)

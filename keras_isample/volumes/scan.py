@@ -1,0 +1,112 @@
+"""A scan as stored, read in normalized pieces that may reach outside of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_isample.volumes.intensity import fit_intensity
+from keras_isample.volumes.intensity import to_storage
+from keras_isample.volumes.resampling import resample_volume
+from keras_isample.volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Stored channels with their normalization.
+
+    Args:
+        stored: `(channels, x, y, z)`, int16 or float, may be memory-mapped.
+        scales: One per channel: normalized = stored * scale + offset.
+        offsets: One per channel.
+        outside: Stored value outside of the scan, one per channel.
+    """
+
+    stored: np.ndarray
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    outside: tuple[float, ...]
+
+    @property
+    def shape(self):
+        """Voxels along the three axes."""
+        return self.stored.shape[1:]
+
+    @property
+    def num_channels(self):
+        """Number of channels."""
+        return self.stored.shape[0]
+
+    def read(self, start, stop):
+        """Normalized voxels of the box `[start, stop)`.
+
+        Returns:
+            float32 `(x, y, z, channels)`; what lies outside of the scan has
+            the outside value.
+        """
+        sides = [b - a for a, b in zip(start, stop, strict=True)]
+        result = np.empty((*sides, self.num_channels), np.float32)
+        source, target = [], []
+        for a, b, n in zip(start, stop, self.shape, strict=True):
+            low, high = min(max(a, 0), n), min(max(b, 0), n)
+            source.append(slice(low, high))
+            target.append(slice(low - a, max(low, high) - a))
+        for channel in range(self.num_channels):
+            scale = np.float32(self.scales[channel])
+            offset = np.float32(self.offsets[channel])
+            part = result[..., channel]
+            part[...] = np.float32(self.outside[channel])
+            part[tuple(target)] = self.stored[(channel, *source)]
+            part *= scale
+            part += offset
+        return result
+
+    def occupied_blocks(self, side):
+        """Which cubes of `side` voxels hold anything but the outside value.
+
+        Returns:
+            bool array, one element per cube from voxel 0 on, the last ones
+            reaching over the end.
+        """
+        blocks = tuple(-(-n // side) for n in self.shape)
+        result = np.zeros(blocks, bool)
+        for channel, value in zip(self.stored, self.outside, strict=True):
+            for first in range(blocks[0]):
+                slab = channel[first * side : (first + 1) * side] != value
+                slab = slab.any(axis=0)
+                for axis in (0, 1):
+                    starts = np.arange(0, slab.shape[axis], side)
+                    slab = np.logical_or.reduceat(slab, starts, axis=axis)
+                result[first] |= slab
+        return result
+
+
+def store_channels(
+    channels: Sequence[Volume],
+    spacing: Sequence[float] | None,
+    kind: str,
+) -> Scan:
+    """Normalizes, resamples and quantizes the channels of one case.
+
+    Training and prediction both see what this returns.
+
+    Args:
+        channels: The channels on one grid, closest-canonical RAS+.
+        spacing: Training spacing in mm; `None` keeps the scan's own.
+        kind: `"ct"` or `"zscore"`.
+    """
+    stored, scales, offsets, outside = [], [], [], []
+    for volume in channels:
+        intensity = fit_intensity(kind, volume.array)
+        clipped = volume.array.astype(np.float32)
+        np.clip(clipped, intensity.low, intensity.high, out=clipped)
+        volume = Volume(clipped, volume.affine)
+        if spacing is not None:
+            volume = resample_volume(volume, spacing)
+        array, scale, offset = to_storage(volume.array, intensity, kind)
+        stored.append(array)
+        scales.append(scale)
+        offsets.append(offset)
+        outside.append(round((intensity.outside - offset) / scale))
+    array = stored[0][None] if len(stored) == 1 else np.stack(stored)
+    return Scan(array, tuple(scales), tuple(offsets), tuple(outside))

@@ -1,0 +1,220 @@
+"""Images and labels in two folders."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from keras_isample.data.folders import read
+from keras_isample.errors import InputError
+
+LABELS = {"labels": {"background": 0, "liver": 1}}
+
+
+def touch(root, *files):
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def write(root, *names, dataset=LABELS):
+    for name in names:
+        touch(root, f"images/{name}.nii.gz", f"labels/{name}.nii.gz")
+    (root / "dataset.json").write_text(json.dumps(dataset))
+
+
+def write_table(root, *lines, header="case,image,label,split"):
+    (root / "cases.csv").write_text("\n".join([header, *lines]) + "\n")
+
+
+def row(name, split):
+    return f"{name},images/{name}.nii.gz,labels/{name}.nii.gz,{split}"
+
+
+def test_equal_names_are_cases(tmp_path):
+    write(tmp_path, "b", "a")
+    layout = read(tmp_path, "")
+    assert [case.name for case in layout.cases] == ["a", "b"]
+    assert layout.structures == {"liver": 1}
+    assert layout.cases[0].files() == (
+        tmp_path / "images/a.nii.gz",
+        tmp_path / "labels/a.nii.gz",
+    )
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".mgz"])
+def test_endings_may_differ_between_image_and_label(tmp_path, ending):
+    write(tmp_path)
+    touch(tmp_path, f"images/a{ending}", "labels/a.nii")
+    assert read(tmp_path, "").cases[0].name == "a"
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    write(tmp_path, "a")
+    touch(tmp_path, "images/a.nii")
+    with pytest.raises(InputError, match="second file of this name"):
+        read(tmp_path, "")
+
+
+def test_channels_without_names_are_numbered(tmp_path):
+    write(tmp_path)
+    touch(
+        tmp_path,
+        "images/a_0000.nii.gz",
+        "images/a_0001.nii.gz",
+        "labels/a.nii.gz",
+    )
+    layout = read(tmp_path, "")
+    assert layout.channel_names == ("channel_0", "channel_1")
+    assert len(layout.cases[0].images) == 2
+
+
+def test_four_digits_may_be_the_number_of_a_case(tmp_path):
+    write(tmp_path, "scan_0000", "scan_0001")
+    touch(tmp_path, "images/scan_0002.nii.gz")
+    layout = read(tmp_path, "")
+    assert [case.name for case in layout.cases] == ["scan_0000", "scan_0001"]
+    assert layout.notes == ("scan_0002: image without label, left out",)
+
+
+def test_files_without_partner_are_said(tmp_path):
+    write(tmp_path, "a")
+    touch(tmp_path, "labels/z.nii.gz")
+    touch(tmp_path, *(f"images/b{i}.nii.gz" for i in range(5)))
+    assert read(tmp_path, "").notes == (
+        "b0, b1, b2 and 2 more: image without label, left out",
+        "z: label without image, left out",
+    )
+
+
+def test_decathlon_style_names_are_read(tmp_path):
+    write(tmp_path, "a", dataset={"labels": {"0": "background", "1": "liver"}})
+    assert read(tmp_path, "").structures == {"liver": 1}
+
+
+def test_table_gives_the_split(tmp_path):
+    write(tmp_path, "a", "b", "c", "d")
+    write_table(
+        tmp_path,
+        row("d", "train"),
+        row("a", "val"),
+        row("b", "Validation"),
+        row("c", "test"),
+    )
+    layout = read(tmp_path, "")
+    assert [case.name for case in layout.cases] == ["a", "b", "c", "d"]
+    assert layout.given_split == {
+        "a": "validation",
+        "b": "validation",
+        "c": "test",
+        "d": "train",
+    }
+
+
+def test_cases_outside_the_table_are_left_out_and_said(tmp_path):
+    write(tmp_path, "a", "b")
+    write_table(tmp_path, row("a", "train"))
+    layout = read(tmp_path, "")
+    assert [case.name for case in layout.cases] == ["a"]
+    assert layout.notes == ("b: not in cases.csv, left out",)
+
+
+def test_table_without_split_only_chooses_cases(tmp_path):
+    write(tmp_path, "a", "b")
+    write_table(tmp_path, "b", header="case")
+    layout = read(tmp_path, "")
+    assert [case.name for case in layout.cases] == ["b"]
+    assert layout.given_split == {}
+
+
+def test_table_may_pair_files_of_other_names(tmp_path):
+    write(tmp_path, "a")
+    touch(tmp_path, "images/p1.nii.gz", "labels/p1_seg.nii.gz")
+    write_table(tmp_path, "p1,images/p1.nii.gz,labels/p1_seg.nii.gz,train")
+    layout = read(tmp_path, "")
+    assert layout.cases[0].files() == (
+        tmp_path / "images/p1.nii.gz",
+        tmp_path / "labels/p1_seg.nii.gz",
+    )
+
+
+def test_table_keeps_all_channels_of_a_case(tmp_path):
+    write(tmp_path)
+    touch(
+        tmp_path,
+        "images/a_0000.nii.gz",
+        "images/a_0001.nii.gz",
+        "labels/a.nii.gz",
+    )
+    write_table(tmp_path, "a,images/a_0000.nii.gz,labels/a.nii.gz,train")
+    assert len(read(tmp_path, "").cases[0].images) == 2
+
+
+@pytest.mark.parametrize(
+    "lines, problem",
+    [
+        ([row("a", "train"), row("x", "test")], "line 3: images/x.* not exist"),
+        (["x,,,train"], "line 2: case x has no image"),
+        (["i,images/i.nii.gz,,train"], "line 2: case i has no label map"),
+        ([row("a", "holdout")], "line 2: unknown split 'holdout'"),
+        ([row("a", "train"), row("a", "test")], "line 3: repeats case a"),
+        ([row("a", "train"), row("b", "")], "line 3: gives no split"),
+        ([",,,train"], "line 2: has no case name"),
+        ([], "lists no case"),
+    ],
+)
+def test_faults_of_the_table_name_the_line(tmp_path, lines, problem):
+    write(tmp_path, "a", "b")
+    touch(tmp_path, "images/i.nii.gz")
+    write_table(tmp_path, *lines)
+    with pytest.raises(InputError, match=f"cases.csv: {problem}"):
+        read(tmp_path, "")
+
+
+def test_table_without_case_column_is_refused(tmp_path):
+    write(tmp_path, "a")
+    write_table(tmp_path, "a", header="patient")
+    with pytest.raises(InputError, match="no column case"):
+        read(tmp_path, "")
+
+
+def save_labels(path, values):
+    array = np.zeros((3, 3, 3), np.uint8)
+    array.flat[: len(values)] = values
+    path.parent.mkdir(exist_ok=True)
+    nib.save(nib.Nifti1Image(array, np.eye(4)), path)
+
+
+def test_without_names_labels_are_numbered(tmp_path):
+    touch(tmp_path, "images/a.nii.gz", "images/b.nii.gz")
+    save_labels(tmp_path / "labels/a.nii.gz", [1, 4])
+    save_labels(tmp_path / "labels/b.nii.gz", [2])
+    layout = read(tmp_path, "")
+    assert layout.structures == {"label_1": 1, "label_2": 2, "label_4": 4}
+    assert layout.notes == ("no dataset.json: label values found are 1, 2, 4",)
+
+
+def test_without_names_empty_label_maps_are_refused(tmp_path):
+    touch(tmp_path, "images/a.nii.gz")
+    save_labels(tmp_path / "labels/a.nii.gz", [])
+    with pytest.raises(InputError, match="nothing but 0"):
+        read(tmp_path, "")
+
+
+def test_missing_labels_folder_is_an_error(tmp_path):
+    touch(tmp_path, "images/a.nii.gz")
+    with pytest.raises(InputError, match="no labels/"):
+        read(tmp_path, "")
+
+
+def test_folder_without_scans_is_an_error(tmp_path):
+    write(tmp_path, "a")
+    (tmp_path / "labels/a.nii.gz").unlink()
+    with pytest.raises(InputError, match="labels: holds no .nii.gz"):
+        read(tmp_path, "")
+
+
+def test_other_folders_are_another_layout(tmp_path):
+    assert read(tmp_path, "") is None

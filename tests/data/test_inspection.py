@@ -1,0 +1,347 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_isample.data.cohort import Cohort
+from keras_isample.data.cohort import read_cohort
+from keras_isample.data.inspection import format_report
+from keras_isample.data.inspection import inspect_case
+from keras_isample.data.inspection import inspect_cohort
+from keras_isample.data.inspection import report_as_json
+from keras_isample.data.layout import Case
+from keras_isample.data.structures import LabelClass
+from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.writing import write_volume
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+AFFINE = np.diag([-1.0, 1, 2, 1])
+SHAPE = (10, 8, 5)
+
+
+COHORT = Cohort(
+    path=Path("data"),
+    layout="images/ + labels/",
+    cases=(),
+    structures={"liver": 1, "left_kidney": 2, "tumor": 7},
+    classes=(
+        LabelClass("liver", ("liver",)),
+        LabelClass("kidney", ("left_kidney",)),
+    ),
+    channel_names=("CT",),
+)
+
+
+def save(path, array, affine=AFFINE):
+    write_volume(path, Volume(array, affine))
+    return path
+
+
+def scan():
+    """Values from -99 to 300."""
+    return np.arange(-99, 301, dtype=np.int16).reshape(SHAPE)
+
+
+def labels():
+    """4 voxels of liver, 8 of left kidney and 1 of tumor among 400."""
+    array = np.zeros(SHAPE, np.uint8)
+    array[:4, 0, 0] = 1
+    array[:8, 1, 0] = 2
+    array[0, 2, 0] = 7
+    return array
+
+
+@pytest.fixture
+def case(tmp_path):
+    return Case(
+        "one",
+        (save(tmp_path / "image.nii.gz", scan()),),
+        save(tmp_path / "label.nii.gz", labels()),
+    )
+
+
+@pytest.fixture
+def masked(case, tmp_path):
+    kidney = 255 * (labels() == 2).astype(np.uint8)
+    masks = {
+        "liver": save(tmp_path / "liver.nii", labels() == 1),
+        "left_kidney": save(tmp_path / "kidney.nii", kidney),
+    }
+    return replace(case, label_map=None, masks=masks)
+
+
+def with_labels(case, array, affine=AFFINE):
+    path = case.label_map.with_name("other_label.nii")
+    return replace(case, label_map=save(path, array, affine))
+
+
+def with_image(case, array):
+    path = case.images[0].with_name("other_image.nii")
+    return replace(case, images=(save(path, array),))
+
+
+def only_problem(case, cohort=COHORT):
+    report = inspect_case(cohort, case)
+    (problem,) = report.problems
+    assert not report.trainable
+    assert "\n" not in problem
+    return problem
+
+
+def test_good_case(case):
+    report = inspect_case(COHORT, case)
+    assert report.name == "one"
+    assert report.shape == SHAPE
+    assert report.spacing == (1, 1, 2)
+    assert report.orientation == "LAS"
+    assert report.intensity_range == ((-99, 300),)
+    assert report.shares == {"liver": 4 / 400, "kidney": 8 / 400}
+    assert report.not_annotated == ()
+    assert report.problems == report.warnings == ()
+    assert report.trainable
+
+
+def test_merged_structures_are_added(case):
+    classes = (LabelClass("both", ("liver", "tumor")),)
+    report = inspect_case(replace(COHORT, classes=classes), case)
+    assert report.shares == {"both": 5 / 400}
+
+
+def test_wrong_shape_names_both_files(case):
+    problem = only_problem(with_labels(case, labels()[:9]))
+    assert "other_label.nii: has 9x8x5 voxels but " in problem
+    assert "image.nii.gz has 10x8x5" in problem
+
+
+def test_wrong_affine_names_the_distance(case):
+    affine = AFFINE.copy()
+    affine[2, 3] = 30
+    problem = only_problem(with_labels(case, labels(), affine))
+    assert "up to 30 mm apart" in problem
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [(1.5, "fractional label 1.5"), (-1, "negative label -1")],
+)
+def test_values_that_are_no_labels(case, value, words):
+    array = labels().astype(np.float32)
+    array[0, 0, 0] = value
+    assert words in only_problem(with_labels(case, array))
+
+
+def test_unknown_labels_are_listed(case):
+    array = labels()
+    array[0, 5, 0], array[1, 5, 0] = 3, 9
+    problem = only_problem(with_labels(case, array))
+    assert "labels without a name: 3, 9; known are 0, 1, 2, 7" in problem
+
+
+def test_structures_that_were_not_chosen_are_known(case):
+    cohort = replace(COHORT, classes=COHORT.classes[:1])
+    assert inspect_case(cohort, case).trainable
+
+
+def test_empty_labels(case):
+    problem = only_problem(with_labels(case, labels() * 0))
+    assert "is empty: no voxel has any of the chosen labels" in problem
+
+
+def test_one_absent_class_is_no_problem(case):
+    array = np.where(labels() == 1, 1, 0).astype(np.uint8)
+    report = inspect_case(COHORT, with_labels(case, array))
+    assert report.trainable
+    assert report.shares["kidney"] == 0
+
+
+def test_constant_image(case):
+    array = np.full(SHAPE, 7, np.int16)
+    problem = only_problem(with_image(case, array))
+    assert "is constant: every voxel is 7" in problem
+
+
+def test_image_with_nan_keeps_its_shape(case):
+    array = scan().astype(np.float32)
+    array[1, 1, 1] = np.nan
+    report = inspect_case(COHORT, with_image(case, array))
+    assert "NaN or infinite" in report.problems[0]
+    assert report.intensity_range == (None,)
+    assert report.shape == SHAPE
+
+
+@pytest.mark.parametrize("low, high", [(0, 900), (-500, 50)])
+def test_ct_without_hounsfield_units_is_a_warning(case, low, high):
+    array = np.linspace(low, high, 400, dtype=np.float32).reshape(SHAPE)
+    report = inspect_case(COHORT, with_image(case, array))
+    assert report.trainable
+    assert "do not look like Hounsfield units" in report.warnings[0]
+
+
+def test_intensity_of_mr_may_be_anything(case):
+    array = np.linspace(0, 900, 400, dtype=np.float32).reshape(SHAPE)
+    cohort = replace(COHORT, intensity="zscore")
+    assert not inspect_case(cohort, with_image(case, array)).warnings
+
+
+def test_missing_label_map(case):
+    assert "has no label map" in only_problem(replace(case, label_map=None))
+
+
+def test_missing_files_are_named(case, tmp_path):
+    gone = replace(
+        case,
+        images=(tmp_path / "no_image.nii",),
+        label_map=tmp_path / "no_label.nii",
+    )
+    report = inspect_case(COHORT, gone)
+    assert len(report.problems) == 2
+    assert "no_image.nii: does not exist" in report.problems[0]
+    assert "no_label.nii: does not exist" in report.problems[1]
+    assert report.shape is None
+
+
+def test_missing_channel(case):
+    cohort = replace(COHORT, channel_names=("T1", "T2"), intensity="zscore")
+    assert "have 2 (T1, T2)" in only_problem(case, cohort)
+
+
+def test_channels_on_different_grids(case, tmp_path):
+    cohort = replace(COHORT, channel_names=("T1", "T2"), intensity="zscore")
+    second = save(tmp_path / "second.nii", scan()[:, :, :4])
+    two = replace(case, images=(*case.images, second))
+    assert "second.nii: has 10x8x4 voxels but" in only_problem(two, cohort)
+    assert len(inspect_case(cohort, two).intensity_range) == 2
+
+
+def test_every_problem_is_told_at_once(case, tmp_path):
+    cohort = replace(COHORT, channel_names=("CT", "PET", "MR"))
+    array = labels().astype(np.float32)
+    array[0, 0, 0] = 0.5
+    bad = with_labels(case, array, np.eye(4))
+    constant = save(tmp_path / "c.nii", np.ones(SHAPE, np.uint8), np.eye(4))
+    bad = replace(bad, images=(*case.images, constant))
+    problems = "\n".join(inspect_case(cohort, bad).problems)
+    for words in (
+        "have 3 (CT, PET, MR)",
+        "c.nii: is constant",
+        "c.nii: lies elsewhere than",
+        "other_label.nii: has the fractional label 0.5",
+        "other_label.nii: lies elsewhere than",
+    ):
+        assert words in problems
+    assert problems.count("\n") == 4
+
+
+def test_oddities_of_the_files_are_warnings(case):
+    path = save(case.images[0].with_name("plain.nii"), scan())
+    path = path.rename(path.with_name("named.nii.gz"))
+    report = inspect_case(COHORT, replace(case, images=(path,)))
+    assert report.trainable
+    assert "it is not compressed" in report.warnings[0]
+
+
+def test_masks(masked):
+    report = inspect_case(COHORT, masked)
+    assert report.shares == {"liver": 4 / 400, "kidney": 8 / 400}
+    assert report.trainable
+
+
+def test_overlapping_masks_of_a_class_count_once(masked, tmp_path):
+    masks = {**masked.masks, "tumor": save(tmp_path / "t.nii", labels() > 0)}
+    classes = (LabelClass("both", ("liver", "tumor")),)
+    cohort = replace(COHORT, classes=classes)
+    report = inspect_case(cohort, replace(masked, masks=masks))
+    assert report.shares == {"both": 13 / 400}
+
+
+def test_class_that_was_not_annotated(masked):
+    masks = {"liver": masked.masks["liver"]}
+    report = inspect_case(COHORT, replace(masked, masks=masks))
+    assert report.not_annotated == ("kidney",)
+    assert set(report.shares) == {"liver"}
+    assert report.trainable
+
+
+def test_class_of_which_one_side_was_annotated(masked, tmp_path):
+    classes = (*COHORT.classes, LabelClass("both", ("liver", "spleen")))
+    array = labels().astype(np.float32) / 2
+    masks = {**masked.masks, "liver": save(tmp_path / "half.nii", array)}
+    report = inspect_case(
+        replace(COHORT, classes=classes[1:]), replace(masked, masks=masks)
+    )
+    assert report.not_annotated == ("both",)
+    assert "fractional label 0.5" in report.problems[0]
+
+
+def test_no_chosen_class_annotated(masked):
+    masks = {"spleen": masked.masks["liver"]}
+    problem = only_problem(replace(masked, masks=masks))
+    assert "none of the chosen labels annotated" in problem
+
+
+def test_mask_of_several_labels(masked, tmp_path):
+    masks = {**masked.masks, "liver": save(tmp_path / "m.nii", labels())}
+    problem = only_problem(replace(masked, masks=masks))
+    assert "m.nii: has the labels 1, 2, 7 where a mask has one" in problem
+
+
+def test_cohort_is_reported_in_its_order(case):
+    cases = tuple(replace(case, name=f"case{i}") for i in range(5))
+    calls = []
+    reports = inspect_cohort(
+        replace(COHORT, cases=cases),
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert [report.name for report in reports] == [c.name for c in cases]
+    assert calls == [(i, 5) for i in range(1, 6)]
+
+
+def test_interruption_is_passed_on(case):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        inspect_cohort(replace(COHORT, cases=(case,) * 3), progress=interrupt)
+
+
+def test_table(case, masked):
+    gone = replace(masked, name="two", masks={"liver": Path("none.nii")})
+    reports = [inspect_case(COHORT, c) for c in (case, gone)]
+    text = format_report(reports, COHORT)
+    lines = text.splitlines()
+    header = "case shape spacing axes intensity liver kidney"
+    assert lines[0].split() == header.split()
+    row = "one 10x8x5 1x1x2 LAS -99..300 1% 2% ok"
+    assert lines[1].split() == row.split()
+    assert lines[2].split()[-4:] == ["?", "-", "1", "problem"]
+    assert "  two: none.nii: does not exist." in text
+    assert lines[-1] == "1 of 2 cases can be trained on."
+
+
+def test_json(case, masked):
+    reports = [inspect_case(COHORT, c) for c in (case, masked)]
+    first, _ = json.loads(json.dumps(report_as_json(reports)))
+    assert first == {
+        "name": "one",
+        "shape": [10, 8, 5],
+        "spacing": [1, 1, 2],
+        "orientation": "LAS",
+        "intensity_range": [[-99, 300]],
+        "shares": {"liver": 0.01, "kidney": 0.02},
+        "not_annotated": [],
+        "problems": [],
+        "warnings": [],
+        "trainable": True,
+    }
+
+
+def test_real_scans():
+    if not DATA.is_dir():
+        pytest.skip("needs the folder ../shared/data beside the checkout")
+    cohort = read_cohort(DATA / "hippocampus", intensity="zscore")
+    cohort = cohort.subset([case.name for case in cohort.cases[:12]])
+    for report in inspect_cohort(cohort):
+        assert report.trainable
+        assert 0.01 < report.shares["anterior"] < 0.05
