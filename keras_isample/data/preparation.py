@@ -8,6 +8,7 @@ work. A small reference from (path, size, times) to the hash saves reading all
 files again at the next start.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -39,7 +40,7 @@ from keras_isample.volumes.volume import to_canonical
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Changes whenever entries made by older versions must not be used."""
 
 
@@ -163,20 +164,14 @@ def prepare_case(
         / "references"
         / _hash(settings, [_stamp(path) for path in case.files()])
     )
-    try:
-        key = reference.read_text(encoding="utf-8")
-        return _open_entry(case.name, cache / key)
-    except (OSError, ValueError, KeyError):
-        pass
+    prepared = _open_reference(case.name, cache, reference)
+    if prepared is not None:
+        return prepared
     key = _hash(settings, [_digest(path) for path in case.files()])
-    entry = cache / key
-    try:
-        prepared = _open_entry(case.name, entry)
-    except (OSError, ValueError, KeyError):
-        _write_entry(cohort, case, entry, context_width)
-        prepared = _open_entry(case.name, entry)
+    if _open_entry(case.name, cache / key) is None:
+        _write_entry(cohort, case, cache / key, context_width)
     write_text(reference, key)
-    return prepared
+    return _open_reference(case.name, cache, reference)
 
 
 def load_channels(case: Case) -> list[Volume]:
@@ -250,30 +245,50 @@ def _write_entry(cohort, case, entry, context_width):
             "counts": [int(n) for n in counts],
             "missing": [int(k) for k in missing],
         }
-        write_text(folder / "case.json", json.dumps(facts))
         for path in folder.iterdir():
             sync(path)
-        try:
-            os.rename(folder, entry)
-        except OSError:
-            # Another process was first, or an entry that cannot be read is in
-            # the way.
-            try:
-                _open_entry(case.name, entry)
-            except (OSError, ValueError, KeyError):
-                os.rename(entry, folder / "unreadable")
-                os.rename(folder, entry)
-                shutil.rmtree(entry / "unreadable", ignore_errors=True)
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+        facts["file_sizes"] = sizes
+        write_text(folder / "case.json", json.dumps(facts))
+        _move_into_place(folder, entry)
         sync(entry.parent)
 
 
+def _move_into_place(folder, entry):
+    try:
+        os.rename(folder, entry)
+    except OSError:
+        if _open_entry("", entry) is not None:
+            return  # Another process was first.
+        # An entry that cannot be read is in the way.
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(entry, folder / "unreadable")
+        os.rename(folder, entry)
+        shutil.rmtree(entry / "unreadable", ignore_errors=True)
+
+
+def _open_reference(name, cache, reference):
+    try:
+        key = reference.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    return _open_entry(name, cache / key)
+
+
 def _open_entry(name, entry):
-    facts = json.loads((entry / "case.json").read_text(encoding="utf-8"))
-    return PreparedCase(
-        name=name,
-        folder=entry,
-        **{key: tuple(value) for key, value in facts.items()},
-    )
+    """The case in a folder of the cache, or `None` if it is not whole."""
+    try:
+        facts = json.loads((entry / "case.json").read_text(encoding="utf-8"))
+        for file, size in facts.pop("file_sizes").items():
+            if os.stat(entry / file).st_size != size:
+                return None
+        return PreparedCase(
+            name=name,
+            folder=entry,
+            **{key: tuple(value) for key, value in facts.items()},
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _settings(cohort, case, context_width):

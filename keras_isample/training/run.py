@@ -53,6 +53,7 @@ def fit(
     run: str | Path,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     command_line=(),
     callbacks=(),
     say: Callable[[str], None] = log.info,
@@ -64,6 +65,7 @@ def fit(
         config: All settings.
         run: The run folder.
         resume: Whether to continue what is there.
+        overwrite: Whether a run that is there may be replaced.
         command_line: Kept in the manifest.
         callbacks: More Keras callbacks, called after the package's own have
             added to an epoch's logs.
@@ -76,21 +78,31 @@ def fit(
             run already.
     """
     folder = RunFolder(run)
+    if resume:
+        folder.config()
     cohort = open_cohort(config)
     say(cohort.describe())
     parts = split_cohort(cohort, config)
     train = training_cases(parts["train"], say)
-    if not resume:
-        manifest = new_manifest(
-            {**parts, "train": train}, config.data.seed, command_line
-        )
-        folder.create(config, manifest)
-    cases = prepare_cohort(train, progress=progress)
-    validation = VolumeDice(
-        parts["validation"],
-        every=config.training.validate_every,
-        tile_memory=config.training.tile_bytes,
+    manifest = new_manifest(
+        {**parts, "train": train}, config.data.seed, command_line
     )
+    if resume:
+        folder.reopen(config, manifest)
+    else:
+        folder.create(config, manifest, overwrite=overwrite)
+    try:
+        cases = prepare_cohort(train, progress=progress)
+        validation = VolumeDice(
+            parts["validation"],
+            every=config.training.validate_every,
+            tile_memory=config.training.tile_bytes,
+        )
+    except InputError:
+        if not resume:
+            folder.undo()
+        raise
+    folder.remove_replaced()
     return _train(config, folder, train, cases, validation, callbacks, say)
 
 

@@ -1,9 +1,11 @@
 """Where a run keeps what, and what a later command needs from it."""
 
+import contextlib
 import datetime
 import json
 import os
 import platform
+import shutil
 from importlib import metadata
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from keras_isample.config import Config
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.version import __version__
+from keras_isample.volumes.files import remove_unfinished
 from keras_isample.volumes.files import write_text
 
 
@@ -30,30 +33,91 @@ class RunFolder:
         self.error_map_folder = self.path / "checkpoint" / "error_maps"
         self.history_file = self.path / "history.csv"
         self.saved_error_maps = self.path / "error_maps"
+        self._replaced = self.path / ".replaced"
 
     def evaluation(self, split):
         """Folder of the evaluation of a part of the data."""
         return self.path / "evaluation" / split
 
-    def create(self, config, manifest):
-        """Makes a new folder; refuses one that holds a run.
+    def create(self, config, manifest, *, overwrite=False):
+        """Makes the folder of a new run.
+
+        A run that is overwritten is set aside, until `undo` brings it back or
+        `remove_replaced` removes it.
+
+        Args:
+            config: Its `Config`.
+            manifest: JSON-compatible dictionary.
+            overwrite: Whether a run that is there may be replaced.
 
         Raises:
-            InputError: If the folder holds anything.
+            InputError: If the folder holds anything else.
         """
-        if self.path.exists() and (
-            not self.path.is_dir() or any(self.path.iterdir())
-        ):
-            raise InputError(
-                self.path,
-                "exists already",
-                "Continue it with --resume, or choose another --run, or allow "
-                "--overwrite",
-            )
-        self.state_file.parent.mkdir(parents=True)
-        write_text(self.manifest_file, json.dumps(manifest, indent=1) + "\n")
-        # Last: a folder with a configuration can be resumed.
+        if self._is_occupied():
+            if not overwrite:
+                raise InputError(
+                    self.path,
+                    "exists already",
+                    "Continue it with --resume, or choose another --run, or "
+                    "allow --overwrite",
+                )
+            if not self.config_file.is_file():
+                raise InputError(
+                    self.path,
+                    "exists and is no run, so it is not replaced",
+                    "Choose another --run",
+                )
+            self._set_aside()
+        # Alone and first: a folder with a configuration can be resumed.
         write_text(self.config_file, config.to_toml())
+        self.reopen(config, manifest)
+
+    def reopen(self, config, manifest):
+        """Completes and tidies the folder of a run that may have been killed.
+
+        Args:
+            config: Its `Config`, perhaps with another number of epochs.
+            manifest: Used if it has none yet.
+        """
+        if self.config_file.read_text(encoding="utf-8") != config.to_toml():
+            write_text(self.config_file, config.to_toml())
+        if not self.manifest_file.exists():
+            text = json.dumps(manifest, indent=1) + "\n"
+            write_text(self.manifest_file, text)
+        self.state_file.parent.mkdir(exist_ok=True)
+        remove_unfinished(self.path)
+        remove_unfinished(self.state_file.parent)
+
+    def undo(self):
+        """Takes `create` back, with what it had set aside."""
+        for entry in self._entries():
+            _remove(entry)
+        if self._replaced.is_dir():
+            for entry in self._replaced.iterdir():
+                os.rename(entry, self.path / entry.name)
+            self._replaced.rmdir()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+    def remove_replaced(self):
+        """Removes what `create` has set aside."""
+        shutil.rmtree(self._replaced, ignore_errors=True)
+
+    def _is_occupied(self):
+        # Hidden files may be left from a run that was killed in `create`.
+        return self.path.exists() and (
+            not self.path.is_dir() or bool(self._entries())
+        )
+
+    def _entries(self):
+        return [p for p in self.path.iterdir() if not p.name.startswith(".")]
+
+    def _set_aside(self):
+        self.remove_replaced()
+        self._replaced.mkdir()
+        # The configuration last: until then the folder counts as a run.
+        for entry in sorted(self._entries(), key=self.config_file.__eq__):
+            os.rename(entry, self._replaced / entry.name)
 
     def config(self):
         """The run's `Config`.
@@ -106,6 +170,13 @@ def new_manifest(cohorts, seed, command_line):
             for part, cohort in cohorts.items()
         },
     }
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def finished_now():

@@ -5,6 +5,7 @@ the history; all of these are needed to continue bit for bit.
 """
 
 import json
+import zipfile
 
 import numpy as np
 
@@ -45,7 +46,8 @@ def restore_state(path, model, sampler):
     """Puts a saved state into a model and a sampler built alike.
 
     Raises:
-        InputError: If the file belongs to another model.
+        InputError: If the file belongs to another model, or an error map that
+            belongs to it is missing.
     """
     with _open(path) as arrays:
         variables = _variables(model)
@@ -57,19 +59,25 @@ def restore_state(path, model, sampler):
             )
         for name, variable in zip(names, variables, strict=True):
             variable.assign(arrays[name])
-        sampler.restore(
-            {
-                key.removeprefix("sampler/"): arrays[key]
-                for key in arrays.files
-                if key.startswith("sampler/")
-            }
-        )
+        state = {
+            key.removeprefix("sampler/"): arrays[key]
+            for key in arrays.files
+            if key.startswith("sampler/")
+        }
+    try:
+        sampler.restore(state)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            path,
+            f"cannot be resumed from ({error})",
+            "Start a new run in another folder",
+        ) from error
 
 
 def _open(path):
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             path,
             f"is no checkpoint to resume from ({error})",

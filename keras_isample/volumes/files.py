@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,16 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def remove_unfinished(folder: str | os.PathLike) -> None:
+    """Removes what killed writers left beside their files in a folder.
+
+    Only where nobody else is writing.
+    """
+    for path in Path(folder).glob(".*"):
+        if re.match(r"\.[0-9a-f]{8}-", path.name) and path.is_file():
+            path.unlink()
 
 
 def sync(path: Path) -> None:

@@ -85,6 +85,8 @@ def to_storage(
         )
     step = (intensity.high - intensity.low) / 65535 or 1.0
     stored = np.rint((clipped - intensity.low) / step) - 32768
+    # Bounds that float32 cannot hold would lead beyond int16, and around it.
+    np.clip(stored, -32768, 32767, out=stored)
     offset = intensity.low + 32768 * step - intensity.center
     return (
         stored.astype(np.int16),
