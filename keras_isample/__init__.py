@@ -8,9 +8,9 @@ not imported here but when first used. Everyone else gets them at once, so that
 Keras knows the classes in a saved model.
 """
 
-import importlib
-import os
-import sys
+import importlib as _importlib
+import os as _os
+import sys as _sys
 
 from keras_isample.errors import InputError
 from keras_isample.version import __version__
@@ -32,12 +32,12 @@ __all__ = [
 
 def __getattr__(name):
     if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
+        return _importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # "-m" is what the interpreter puts there while it looks for the module.
-_program = os.path.basename((getattr(sys, "argv", None) or [""])[0])
+_program = _os.path.basename((getattr(_sys, "argv", None) or [""])[0])
 if _program not in ("keras-isample", "-m"):
     from keras_isample import callbacks
     from keras_isample import data

@@ -3,11 +3,11 @@
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
 from dataclasses import fields
-from pathlib import Path
 
 import click
 
@@ -26,6 +26,28 @@ _DATA_HELP = (
 _POSTPROCESSING = ("largest-component", "none")
 
 
+class _Interruption:
+    """Ctrl-C and SIGTERM, remembered until the next step.
+
+    The exception is raised at once, wherever that is; amid TensorFlow it may
+    get lost in a finalizer, or come out as another error.
+    """
+
+    def __init__(self):
+        self.received = False
+
+    def __call__(self, number, frame):
+        self.received = True
+        raise KeyboardInterrupt
+
+    def check(self, *_, **__):
+        if self.received:
+            raise KeyboardInterrupt
+
+
+_interruption = _Interruption()
+
+
 class _Group(click.Group):
     """Shows bad input as one line and leaves with the promised codes."""
 
@@ -35,6 +57,9 @@ class _Group(click.Group):
             code = super().main(*args, **kwargs)
         except click.exceptions.Exit as error:
             code = error.exit_code
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            code = 2
         except click.ClickException as error:
             _complain(" ".join(error.format_message().split()))
             code = 2
@@ -42,12 +67,24 @@ class _Group(click.Group):
             _complain(str(error))
             code = 2
         except (KeyboardInterrupt, click.Abort):
-            _complain("stopped")
+            click.echo("keras-isample: stopped", err=True)
             code = 130
         except BrokenPipeError:
             # Whoever reads our output has gone; nothing is left to say.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
+        except OSError as error:
+            if error.filename is None:
+                raise
+            reason = error.strerror or type(error).__name__
+            cure = "Check the disk, the rights and the path"
+            _complain(f"{error.filename}: {reason}. {cure}.")
+            code = 2
+        except Exception:
+            if not _interruption.received:
+                raise
+            click.echo("keras-isample: stopped", err=True)
+            code = 130
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -74,11 +111,12 @@ def main(verbose):
         level=logging.INFO if verbose else logging.WARNING,
     )
     if not verbose:
-        # Keras remarks that a tf.data.Dataset is not shuffled by it.
-        import warnings
-
-        warnings.filterwarnings("ignore", module="keras")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Remarks on how often functions are traced.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        # TensorFlow that functions are traced again for other scans.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interruption)
 
 
 def _fit_options(command):
@@ -223,42 +261,50 @@ def fit(
             data_path = data_path or path_in_file
         settings |= chosen
         if data_path is None:
-            data_path = _built_in_phantom(quiet)
             settings.setdefault("labels", "kidney")
+            # Drawing takes its time; wrong settings are refused before.
+            Config.from_settings("", settings)
+            data_path = _built_in_phantom(quiet)
         config = Config.from_settings(os.path.abspath(data_path), settings)
         name = os.path.basename(os.path.normpath(data_path))
         run = run or os.path.join("runs", f"{name}-{started}")
     _check_data(config)
-    if overwrite and not resume:
-        _remove_run(run)
 
     def say(text):
         if not quiet:
             click.echo(text, err=True)
 
+    from keras.callbacks import LambdaCallback
+
     from keras_isample.callbacks.progress import ProgressReport
     from keras_isample.training.run import fit as train
 
-    reporter = [] if quiet else [ProgressReport()]
+    check = _interruption.check
+    callbacks = [LambdaCallback(on_train_batch_end=check)]
+    if not quiet:
+        callbacks.append(ProgressReport())
     try:
         with _progress("preparing scans", quiet) as progress:
             result = train(
                 config,
                 run,
                 resume=resume,
+                overwrite=overwrite,
                 command_line=sys.argv,
-                callbacks=reporter,
+                callbacks=callbacks,
                 say=say,
                 progress=progress,
             )
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not _interruption.received:
+            raise
         if os.path.exists(os.path.join(run, "config.toml")):
             click.echo(
-                f"stopped; continue with: keras-isample fit --run {run} "
-                "--resume",
+                "continue with: keras-isample fit --run "
+                f"{shlex.quote(str(run))} --resume",
                 err=True,
             )
-        raise
+        raise KeyboardInterrupt from error
     best = result.best_dice
     dice = "not validated" if best is None else f"{best:.4f}"
     click.echo(f"{result.path} best validation Dice {dice}")
@@ -410,20 +456,6 @@ def _built_in_phantom(quiet):
     return path
 
 
-def _remove_run(run):
-    import shutil
-
-    path = Path(run)
-    if path.is_dir() and (path / "config.toml").is_file():
-        shutil.rmtree(path)
-    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(
-            path,
-            "exists and is no run, so it is not replaced",
-            "Choose another --run",
-        )
-
-
 def _check_data(config):
     """Refuses a data set that is not there before Keras is loaded."""
     if not os.path.exists(config.data_path):
@@ -461,7 +493,10 @@ def _parse(option, text, kind, example):
 
 
 class _progress:
-    """A bar on a terminal, nothing elsewhere; gives `f(done, total)`."""
+    """A bar on a terminal, nothing elsewhere; gives `f(done, total)`.
+
+    Between two cases a forgotten interruption is noticed.
+    """
 
     def __init__(self, title, quiet):
         self.title = title
@@ -469,7 +504,7 @@ class _progress:
 
     def __enter__(self):
         if not self.shown:
-            return None
+            return _interruption.check
         from rich.console import Console
         from rich.progress import Progress
 
@@ -479,6 +514,7 @@ class _progress:
         return self._update
 
     def _update(self, done, total):
+        _interruption.check()
         if self.task is None:
             self.task = self.bar.add_task(self.title, total=total)
         self.bar.update(self.task, completed=done)

@@ -6,6 +6,7 @@ these are accepted; what is not listed here is not implemented.
 
 import dataclasses
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,18 +24,18 @@ def _setting(default, help_text, choices=None):
     )
 
 
-def _numbers(text, count, name, kind=float):
-    """Parses `count` comma-separated numbers, or a list of them."""
-    parts = text.split(",") if isinstance(text, str) else list(text)
+def _numbers(text, name, example, kind=float, separator=","):
+    """Parses as many numbers as an example has."""
+    count = len(example.split(separator))
     try:
-        values = tuple(kind(part) for part in parts)
-    except (TypeError, ValueError):
+        values = tuple(kind(part) for part in text.split(separator))
+    except ValueError:
         values = ()
     if len(values) != count:
         raise InputError(
             _option(name),
-            f"expects {count} numbers separated by commas, got {text!r}",
-            "Write them like 1,1,1.5",
+            f"expects {count} numbers separated by {separator!r}, got {text!r}",
+            f"Write it like {example}",
         )
     return values
 
@@ -45,7 +46,7 @@ def _option(name):
 
 def _check_range(config, name, low, high=None, *, above=False):
     value = getattr(config, name)
-    good = value > low if above else value >= low
+    good = math.isfinite(value) and (value > low if above else value >= low)
     if not good or (high is not None and value > high):
         limits = f"{'more than' if above else 'at least'} {low:g}"
         if high is not None:
@@ -132,7 +133,7 @@ class DataConfig(_Group):
         """Spacing as three floats, or `None` for native."""
         if self.spacing == "native":
             return None
-        values = _numbers(self.spacing, 3, "spacing")
+        values = _numbers(self.spacing, "spacing", "1,1,1.5")
         if not all(0 < value < 1000 for value in values):
             raise InputError(
                 "--spacing",
@@ -144,14 +145,21 @@ class DataConfig(_Group):
     @property
     def shares(self):
         """Training, validation and test share."""
-        return _numbers(self.split, 3, "split")
+        values = _numbers(self.split, "split", "0.7,0.1,0.2")
+        if not all(0 <= v < math.inf for v in values) or not any(values):
+            raise InputError(
+                "--split",
+                f"must be shares or numbers of cases, got {self.split}",
+                "Write it like 0.7,0.1,0.2",
+            )
+        return values
 
     @property
     def fold_of(self):
         """`(k, n)`, or `None`."""
         if not self.fold:
             return None
-        return _numbers(self.fold.replace("/", ","), 2, "fold", int)
+        return _numbers(self.fold, "fold", "1/5", int, "/")
 
 
 @dataclass(frozen=True)
@@ -234,8 +242,14 @@ class OptimizerConfig(_Group):
     warmup_epochs: "int" = _setting(
         5, "Linear warm-up at the start and after every change of the rate."
     )
-    optimizer: "str" = _setting("sgd", "sgd: Nesterov momentum 0.8.", ("sgd",))
-    weight_decay: "float" = _setting(1e-4, "L2 factor in the loss.")
+    optimizer: "str" = _setting(
+        "sgd",
+        "sgd: Nesterov momentum 0.8; adam; adamw.",
+        ("sgd", "adam", "adamw"),
+    )
+    weight_decay: "float" = _setting(
+        1e-4, "L2 factor in the loss (sgd, adam), or decoupled (adamw)."
+    )
 
     def _check(self):
         _check_range(self, "learning_rate", 0, above=True)
@@ -380,11 +394,11 @@ class Config:
 
     def to_toml(self) -> str:
         """The text of `config.toml`."""
-        lines = [f"data = {json.dumps(self.data_path)}"]
+        lines = [f"data = {_toml_value(self.data_path)}"]
         for name in GROUPS:
             lines += ["", f"[{name}]"] if name != "data" else ["", "[cases]"]
             for key, value in dataclasses.asdict(getattr(self, name)).items():
-                lines.append(f"{key} = {json.dumps(value)}")
+                lines.append(f"{key} = {_toml_value(value)}")
         return "\n".join(lines) + "\n"
 
 
@@ -407,7 +421,9 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
             content = json.loads(text)
         else:
             content = tomllib.loads(text)
-    except (OSError, ValueError) as error:
+        if not isinstance(content, dict):
+            raise ValueError("no table of settings")
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             path,
             f"is not a readable configuration ({error})",
@@ -418,6 +434,12 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
         entries = value.items() if isinstance(value, dict) else [(key, value)]
         flat |= {k.replace("-", "_"): v for k, v in entries}
     data_path = flat.pop("data", None)
+    if not isinstance(data_path, str | None):
+        raise InputError(
+            path,
+            f"data is {data_path!r}, not a path",
+            'Write it like data = "scans/"',
+        )
     known = {entry.name: entry for g in GROUPS.values() for entry in fields(g)}
     for key, value in flat.items():
         if key not in known:
@@ -451,6 +473,11 @@ def parse_bytes(source: str, text: str) -> int:
             source, f"is no size of at least 1MB: {text!r}", "Write it like 2GB"
         )
     return size
+
+
+def _toml_value(value):
+    # TOML knows JSON's escapes, but no halves of characters.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _as_text(value):

@@ -61,12 +61,12 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         logs["acceptance_rate"] = self.sampler.acceptance_rate()
         if self.sampler.sampling == "isample":
-            self._update()
-            logs["mean_error"] = self.sampler.mean_error()
+            logs["mean_error"] = self._update()
         self.sampler.epoch += 1
         logs["seconds_error_maps"] = time.monotonic() - started
 
     def _update(self):
+        """Refreshes the maps of a new subset; returns their mean error."""
         sampler = self.sampler
         version = sampler.epoch + 1
         cases = range(len(sampler.cases))
@@ -87,3 +87,6 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         sampler.use(chosen if sampler.sample_from == "refreshed" else cases)
         if self.remove_replaced:
             sampler.error_maps.remove_unused()
+        return float(
+            np.mean([sampler.error_maps.mean_error(i) for i in chosen])
+        )

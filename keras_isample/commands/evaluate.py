@@ -90,9 +90,10 @@ def evaluate_run(
 def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
     """Evaluates label maps in one folder against those in another.
 
-    Every prediction needs a reference with the same file name; the labels are
-    named by a `dataset.json` in or above the reference folder, if there is
-    one. Writes `summary.json` beside the predictions.
+    Every reference needs a prediction with the same file name; what else lies
+    among the predictions is left alone. The labels are named by a
+    `dataset.json` in or above the reference folder, if there is one. Writes
+    `summary.json` beside the predictions.
 
     Args:
         reference: Folder of reference label maps.

@@ -13,6 +13,7 @@ from keras_isample.inference.full_volume import predict_volume
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.components import keep_largest_components
 from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.reading import read_grid
 from keras_isample.volumes.reading import read_volume
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
@@ -79,42 +80,56 @@ def predict(
         Files of the label maps.
 
     Raises:
-        InputError: If a scan cannot be used or a file exists already. Scans
-            are checked one by one; those before the error are written.
+        InputError: If a scan cannot be used or a file exists already. All
+            headers are read before anything is written; where voxels turn out
+            to be damaged, the scans before are written.
     """
     model = load_model(run)
     facts = Preprocessing.from_metadata(model.metadata)
     cases = find_inputs(inputs, model.metadata["num_channels"])
     out = Path(out)
     targets = [out / f"{case.name}.nii.gz" for case in cases]
+    extras = [out / f"{case.name}_probabilities.nii.gz" for case in cases]
+    _check_out(out, targets + extras * probabilities, overwrite)
+    for case in cases:
+        _check_headers(case)
+    names = facts.class_names or [
+        f"class_{k}" for k in range(model.metadata["num_classes"])
+    ]
+    for done, (case, target, extra) in enumerate(
+        zip(cases, targets, extras, strict=True), start=1
+    ):
+        labels, chances = predict_case(
+            model, case, tile_memory, postprocess, probabilities
+        )
+        if done == 1:
+            out.mkdir(parents=True, exist_ok=True)
+            write_label_tables(out, ["background", *names[1:]])
+        write_volume(target, labels, overwrite=overwrite)
+        if chances is not None:
+            scaled = Volume(chances.array / np.float32(255), chances.affine)
+            write_volume(extra, scaled, overwrite=overwrite)
+        say(f"{target}")
+        if progress:
+            progress(done, len(cases))
+    return targets
+
+
+def _check_out(out, targets, overwrite):
+    if out.exists() and not out.is_dir():
+        raise InputError(out, "is a file", "Name a folder with --out")
     for target in targets:
         if target.exists() and not overwrite:
             raise InputError(
                 target, "exists already", "Choose another --out or --overwrite"
             )
-    out.mkdir(parents=True, exist_ok=True)
-    names = facts.class_names or [
-        f"class_{k}" for k in range(model.metadata["num_classes"])
-    ]
-    write_label_tables(out, ["background", *names[1:]])
-    for done, (case, target) in enumerate(
-        zip(cases, targets, strict=True), start=1
-    ):
-        labels, chances = predict_case(
-            model, case, tile_memory, postprocess, probabilities
-        )
-        write_volume(target, labels, overwrite=overwrite)
-        if chances is not None:
-            scaled = Volume(chances.array / np.float32(255), chances.affine)
-            write_volume(
-                out / f"{case.name}_probabilities.nii.gz",
-                scaled,
-                overwrite=overwrite,
-            )
-        say(f"{target}")
-        if progress:
-            progress(done, len(cases))
-    return targets
+
+
+def _check_headers(case):
+    """Refuses early what can be seen without the voxels."""
+    grids = [read_grid(path, warn=lambda line: None) for path in case.images]
+    for path, grid in zip(case.images[1:], grids[1:], strict=True):
+        check_same_grid(grids[0], case.images[0], grid, path)
 
 
 def predict_case(model, case, tile_memory, postprocess, probabilities=False):

@@ -9,8 +9,6 @@ import numpy as np
 
 from keras_isample.volumes.resampling import axis_positions
 
-_UNSURE = 255
-
 
 class InputGrid:
     """Collects the tiles of one scan.
@@ -89,33 +87,31 @@ class InputGrid:
     def _make_rows(self, last=False):
         """Makes the rows whose two neighbors are in the slab."""
         low, high, share = self._axes[0]
-        sure = self._slab.argmax(axis=-1).astype(np.uint8)
-        sure[self._slab.max(axis=-1) <= 0.5] = _UNSURE
+        largest = self._slab.argmax(axis=-1).astype(np.uint8)
         stop = self._first_row + len(self._slab)
         while self._row < len(low) and (last or high[self._row] < stop):
             row = self._row
             pair = (low[row] - self._first_row, high[row] - self._first_row)
             if self.probabilities is None:
-                self._label_row(row, pair, share[row], sure)
+                self._label_row(row, pair, share[row], largest)
             else:
                 values = self._interpolate_row(pair, share[row])
                 self.labels[row] = values.argmax(axis=-1)
                 self.probabilities[row] = np.rint(255 * values)
             self._row += 1
 
-    def _label_row(self, row, pair, share, sure):
+    def _label_row(self, row, pair, share, largest):
         """Interpolates only where the eight neighbors do not agree.
 
-        Where one class has more than half at all of them, it has more than
-        half in between.
+        A class that is the largest at all of them is so in between.
         """
         (y0, y1, _), (z0, z1, _) = self._axes[1:]
-        result = sure[pair[0]][np.ix_(y0, z0)]
-        agreed = result != _UNSURE
+        result = largest[pair[0]][np.ix_(y0, z0)]
+        agreed = np.ones(result.shape, bool)
         for x in pair:
             for y in (y0, y1):
                 for z in (z0, z1):
-                    agreed &= sure[x][np.ix_(y, z)] == result
+                    agreed &= largest[x][np.ix_(y, z)] == result
         at = np.nonzero(~agreed)
         result[at] = self._interpolate(pair, share, *at).argmax(axis=-1)
         self.labels[row] = result

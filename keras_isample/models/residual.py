@@ -11,6 +11,12 @@ is its shortcut (Goyal et al., 2017).
 from keras import layers
 from keras import regularizers
 
+NORMALIZATION_MOMENTUM = 0.9
+"""Of the moving statistics. Whole scans are predicted with them after every
+epoch, so they must be those of the current weights; at Keras' default of 0.99
+they trail by hundreds of steps. A patch holds thousands of voxels, so that ten
+steps give good statistics."""
+
 
 def convolution(x, filters, kernel_size, *, l2, name, activate=True, gamma=1):
     """Valid convolution, batch normalization and, if asked for, ReLU.
@@ -36,7 +42,9 @@ def convolution(x, filters, kernel_size, *, l2, name, activate=True, gamma=1):
         name=name,
     )(x)
     x = layers.BatchNormalization(
-        gamma_initializer="ones" if gamma else "zeros", name=f"{name}_bn"
+        momentum=NORMALIZATION_MOMENTUM,
+        gamma_initializer="ones" if gamma else "zeros",
+        name=f"{name}_bn",
     )(x)
     if activate:
         x = layers.ReLU(name=f"{name}_relu")(x)

@@ -2,7 +2,7 @@
 
 Foreground voxels are listed (4 bytes each). Background voxels are not: the one
 of rank r is found as the least x with `x = r + F(x)`, where F(x) counts the
-foreground voxels up to x; iterating from x = r climbs to it. So every voxel of
+foreground voxels up to x: `r + F(x)` lies between x and it. So every voxel of
 every class is drawn with the same chance, at the borders too.
 """
 
@@ -44,7 +44,8 @@ class ClassVoxels:
         listed[:, 0] = 0
         ends = np.cumsum(listed.ravel()).reshape(listed.shape)
         self.positions.assign(np.zeros([0], np.int32))
-        flat = np.empty([int(listed.sum())], np.int32)
+        # One element at least: nothing can be gathered from an empty list.
+        flat = np.zeros([max(1, int(listed.sum()))], np.int32)
         first = 0
         for index in indices:
             part = self.cases[index].positions()
@@ -70,12 +71,7 @@ class ClassVoxels:
         start = tf.gather_nd(self.starts, tf.stack([case, label], axis=-1))
         listed = label > 0
         at = tf.where(listed, start + rank, tf.zeros_like(rank))
-        if_empty = tf.zeros([1], tf.int32)
-        positions = tf.cond(
-            tf.size(self.positions) > 0,
-            lambda: tf.gather(self.positions, at),
-            lambda: tf.gather(if_empty, tf.zeros_like(at)),
-        )
+        positions = tf.gather(self.positions, at)
         background = tf.where(~listed)
         found = self._background(
             tf.gather_nd(case, background), tf.gather_nd(rank, background)
@@ -88,18 +84,27 @@ class ClassVoxels:
         starts = tf.gather(self.starts, case)[:, 1:]
         ends = starts + tf.gather(self.counts, case)[:, 1:]
 
-        def climb(x, _):
-            higher = rank + self._foreground_up_to(x, starts, ends)
-            return higher, tf.reduce_any(higher > x)
+        def narrow(number, low, high):
+            # Climbing is quick where foreground is sparse, halving bounds the
+            # steps where there are long runs of it.
+            x = tf.where(number % 2 == 0, low, (low + high) // 2)
+            reached = rank + self._foreground_up_to(x, starts, ends)
+            before = reached > x
+            low = tf.where(before, reached, low)
+            high = tf.where(before, high, tf.minimum(x, reached))
+            return number + 1, low, high
 
-        x, _ = tf.while_loop(
-            lambda _, moved: moved, climb, [rank, tf.constant(True)]
+        most = rank + tf.reduce_sum(ends - starts, axis=1)
+        _, x, _ = tf.while_loop(
+            lambda _, low, high: tf.reduce_any(low < high),
+            narrow,
+            [0, rank, most],
         )
         return x
 
     def _foreground_up_to(self, x, starts, ends):
         """F(x): foreground voxels at positions up to and including x."""
-        last = tf.maximum(tf.size(self.positions, tf.int64) - 1, 0)
+        last = tf.size(self.positions, tf.int64) - 1
         low, high = starts, ends
         for _ in range(self._steps):
             middle = (low + high) // 2

@@ -190,12 +190,6 @@ class ISample:
         share = weights.sum(axis=1) / self._num_present.numpy()
         return float(share.mean())
 
-    def mean_error(self):
-        """Mean of E over the voxels of the cases in use."""
-        return float(
-            np.mean([self.error_maps.mean_error(i) for i in self.used])
-        )
-
     def dataset(self, steps):
         """The batches of one epoch, in TensorFlow.
 
@@ -224,7 +218,7 @@ class ISample:
             int64; voxel, int64 `(3,)`; `augmentation.DRAWS` uniform draws,
             float32.
         """
-        per_block = max(1, min(steps, BLOCK // self.batch_size))
+        per_block = max(1, BLOCK // self.batch_size)
         blocks = -(-steps // per_block)
         drawn = tf.data.Dataset.range(blocks).map(
             lambda block: self._draw_block(block, per_block)

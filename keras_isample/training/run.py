@@ -20,7 +20,8 @@ from keras_isample.errors import InputError
 from keras_isample.losses.cross_entropy import CrossEntropy
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.sampling.isample import ISample
-from keras_isample.training.optimizers import sgd
+from keras_isample.training.optimizers import decays_in_loss
+from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.recorder import Recorder
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.run_folder import finished_now
@@ -192,6 +193,7 @@ def _train(config, folder, train, cases, validation, callbacks, say):
             epochs=config.training.epochs,
             initial_epoch=len(rows),
             verbose=0,
+            shuffle=False,
             callbacks=[
                 LearningRateWarmup(
                     config.optimizer.rate_at, config.optimizer.warmup_epochs
@@ -214,6 +216,8 @@ def _train(config, folder, train, cases, validation, callbacks, say):
 
 
 def _model(config, train):
+    settings = config.optimizer
+    in_loss = decays_in_loss(settings.optimizer)
     if config.training.mixed_precision == "bfloat16":
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16")
@@ -222,7 +226,7 @@ def _model(config, train):
             train.num_classes,
             num_channels=len(train.channel_names),
             width=config.network.width,
-            l2=config.optimizer.weight_decay,
+            l2=settings.weight_decay if in_loss else 0.0,
         )
     finally:
         if config.training.mixed_precision == "bfloat16":
@@ -230,7 +234,9 @@ def _model(config, train):
     model.metadata["preprocessing"] = Preprocessing.of(train).as_metadata()
     loss = CrossEntropy()
     model.compile(
-        optimizer=sgd(config.optimizer.learning_rate),
+        optimizer=make_optimizer(
+            settings.optimizer, settings.learning_rate, settings.weight_decay
+        ),
         loss=loss,
         # Keras' own "loss" includes the L2 penalty.
         metrics=[keras.metrics.MeanMetricWrapper(loss, name="data_loss")],

@@ -1,94 +1,514 @@
-"""Draws of `ISample` against the distribution of Algorithm 1."""
+"""`ISample`: the distribution of Algorithm 1, and patches that replay."""
 
+import logging
+from dataclasses import replace
+
+import keras
 import numpy as np
 import pytest
 from scipy import stats
 
 from keras_isample.sampling import ISample
-from keras_isample.sampling.error_maps import ErrorMap
+from keras_isample.sampling import isample
+
+SHAPES = ((4, 4, 2), (5, 3, 3), (2, 3, 7))
 
 
-def set_error_map(sampler, index, levels, version=1):
-    """Makes `levels` (uint8) the error map of a case."""
-    writer = sampler.error_maps.writer(index, version, (0, version))
-    levels = np.asarray(levels, np.uint8)
-    labels = sampler.cases[index].labels().astype(np.int64)
-    writer.array[:] = levels
-    histogram = np.zeros_like(writer.histogram)
-    np.add.at(histogram, (labels.ravel(), levels.ravel()), 1)
-    writer.array.flush()
-    sampler.error_maps.replace(index, ErrorMap(writer.path, histogram, version))
+@pytest.fixture
+def cases(make_case):
+    """Three cases, even and odd; the second has a class less."""
+    rng = np.random.default_rng(0)
+    result = []
+    for number, shape in enumerate(SHAPES):
+        label_map = rng.integers(0, 3 - (number == 1), shape)
+        result.append(make_case(label_map, num_classes=4, name=f"case{number}"))
+    return result
 
 
-def random_case(make_case, rng, shape, classes, name):
-    label_map = rng.integers(0, classes, shape)
-    return make_case(label_map, num_classes=classes, name=name)
+@pytest.fixture
+def levels():
+    """Error maps of `cases`: a third of the voxels without error."""
+    rng = np.random.default_rng(5)
+    return [rng.choice([0, 60, 200], shape) for shape in SHAPES]
 
 
-def drawn_counts(sampler, steps):
+def draw(sampler, number):
+    """`number` cases `(n,)` and centers `(n, 3)`."""
+    steps = -(-number // sampler.batch_size)
+    dataset = sampler.centers(steps).batch(1 << 20)
+    case, center, _ = next(iter(dataset))
+    return case.numpy(), center.numpy()
+
+
+def counted(sampler, case, center):
     """How often each voxel of each case was drawn."""
-    counts = [np.zeros(case.shape, np.int64) for case in sampler.cases]
-    for case, center, _ in sampler.centers(steps).batch(10000):
-        for index, count in enumerate(counts):
-            np.add.at(count, tuple(center.numpy()[case == index].T), 1)
+    counts = [np.zeros(c.shape, np.int64) for c in sampler.cases]
+    for index, count in enumerate(counts):
+        np.add.at(count, tuple(center[case == index].T), 1)
     return counts
 
 
-def algorithm_1(sampler, maps, epsilon):
-    """Probability of each voxel, written down from the papers."""
+def algorithm_1(cases, levels, epsilon):
+    """`1/J 1/K_j 1/|k in j| min(1, E_j(c) + epsilon)` of each voxel."""
     weights = []
-    for case, levels in zip(sampler.cases, maps, strict=True):
+    for case, errors in zip(cases, levels, strict=True):
         labels = case.labels()
         present = np.unique(labels)
         weight = np.zeros(case.shape)
         for k in present:
             voxels = labels == k
-            weight[voxels] = (
-                1
-                / len(sampler.cases)
-                / len(present)
-                / voxels.sum()
-                * np.minimum(1, levels[voxels] / 255 + epsilon)
-            )
-        weights.append(weight)
-    total = sum(w.sum() for w in weights)
-    return [w / total for w in weights]
+            accepted = np.minimum(1, errors[voxels] / 255 + epsilon)
+            weight[voxels] = accepted / voxels.sum() / len(present)
+        weights.append(weight / len(cases))
+    return weights
 
 
-def p_value(counts, probabilities):
-    observed = np.concatenate([c.ravel() for c in counts])
-    expected = np.concatenate([p.ravel() for p in probabilities])
+def assert_distributed(counts, weights):
+    """Chi-square test of counts against relative weights."""
+    observed = np.concatenate([np.ravel(c) for c in counts])
+    expected = np.concatenate([np.ravel(w) for w in weights])
+    expected = expected / expected.sum() * observed.sum()
     assert observed[expected == 0].sum() == 0
     kept = expected > 0
-    expected = expected[kept] * observed.sum()
-    assert expected.min() > 5
-    return stats.chisquare(observed[kept], expected).pvalue
+    assert expected[kept].min() > 5
+    assert stats.chisquare(observed[kept], expected[kept]).pvalue > 1e-3
+
+
+def patches(sampler, steps=2):
+    """All arrays of one epoch."""
+    return [
+        array.numpy()
+        for (image, context), labels in sampler.dataset(steps)
+        for array in (image, context, labels)
+    ]
+
+
+def same(first, second):
+    return all(
+        a.shape == b.shape and (a == b).all()
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+# The distribution.
 
 
 @pytest.mark.parametrize("epsilon", [0, 0.01, 1])
-def test_draws_follow_algorithm_1(make_case, epsilon):
-    rng = np.random.default_rng(0)
-    shapes = [(5, 4, 3), (4, 6, 4), (3, 3, 7)]
-    cases = [
-        random_case(make_case, rng, shape, 3 + (i == 1), f"case{i}")
-        for i, shape in enumerate(shapes)
-    ]
-    cases = [_with_classes(case, 4) for case in cases]
-    sampler = ISample(cases, batch_size=500, epsilon=epsilon, seed=3)
-    maps = [
-        np.where(rng.random(s) < 0.3, 0, rng.integers(40, 256, s))
-        for s in shapes
-    ]
-    for index, levels in enumerate(maps):
-        set_error_map(sampler, index, levels)
+def test_draws_follow_algorithm_1(cases, levels, set_error_map, epsilon):
+    sampler = ISample(cases, batch_size=192, epsilon=epsilon, seed=3)
+    for index, errors in enumerate(levels):
+        set_error_map(sampler.error_maps, index, errors)
     sampler.use(range(3))
-    counts = drawn_counts(sampler, 200 if epsilon != 0.01 else 1200)
-    expected = algorithm_1(sampler, maps, epsilon)
-    assert p_value(counts, expected) > 1e-3
+    counts = counted(sampler, *draw(sampler, 50_000))
+    assert_distributed(counts, algorithm_1(cases, levels, epsilon))
 
 
-def _with_classes(case, classes):
-    from dataclasses import replace
+def test_every_voxel_is_drawn_at_the_corners_and_borders_too(cases):
+    sampler = ISample(cases, batch_size=192, epsilon=1, seed=1)
+    for count in counted(sampler, *draw(sampler, 20_000)):
+        assert count.min() > 0
 
-    counts = case.counts + (0,) * (classes - len(case.counts))
-    return replace(case, counts=counts)
+
+def test_before_the_first_update_cases_classes_and_voxels_are_even(cases):
+    sampler = ISample(cases, batch_size=192, epsilon=0, seed=2)
+    ones = [np.full(shape, 255) for shape in SHAPES]
+    counts = counted(sampler, *draw(sampler, 10_000))
+    assert_distributed(counts, algorithm_1(cases, ones, 0))
+
+
+def test_a_case_of_background_only_has_its_share(make_case):
+    sampler = ISample(
+        [
+            make_case(np.zeros((3, 3, 2)), num_classes=2, name="empty"),
+            make_case([[[0, 0, 1]]], name="other"),
+        ],
+        batch_size=192,
+    )
+    counts = counted(sampler, *draw(sampler, 8000))
+    assert_distributed(counts, [np.full(18, 1 / 18), [0.25, 0.25, 0.5]])
+
+
+def test_only_a_case_of_background_only(make_case):
+    case = make_case(np.zeros((3, 2, 3)), num_classes=3)
+    sampler = ISample([case], batch_size=192)
+    assert_distributed(
+        counted(sampler, *draw(sampler, 4000)), [np.ones((3, 2, 3))]
+    )
+
+
+def test_background_behind_long_runs_of_foreground_is_drawn(make_case):
+    label_map = np.ones((6, 8, 8), np.uint8)
+    label_map[0, 0, 0] = label_map[3, 0, :2] = label_map[-1, -1, -1] = 0
+    sampler = ISample([make_case(label_map)], batch_size=192)
+    counts = counted(sampler, *draw(sampler, 8000))[0]
+    assert_distributed([counts[label_map == 0]], [np.ones(4)])
+
+
+def test_uniform_accepts_everything(cases, levels, set_error_map):
+    sampler = ISample(cases, sampling="uniform", epsilon=0, batch_size=192)
+    for index, errors in enumerate(levels):
+        set_error_map(sampler.error_maps, index, errors)
+    sampler.use(range(3))
+    ones = [np.full(shape, 255) for shape in SHAPES]
+    counts = counted(sampler, *draw(sampler, 10_000))
+    assert_distributed(counts, algorithm_1(cases, ones, 0))
+    assert sampler.acceptance_rate() == 1
+
+
+@pytest.mark.parametrize("epsilon", [0, 0.05])
+@pytest.mark.slow
+def test_the_graph_draws_exactly_where_rejection_found_nothing(
+    cases, levels, set_error_map, monkeypatch, epsilon
+):
+    monkeypatch.setattr(isample, "ROUNDS", 0)
+    sampler = ISample(cases, batch_size=192, epsilon=epsilon, seed=4)
+    # The third case has no map yet and counts as 1.
+    for index, errors in enumerate(levels[:2]):
+        set_error_map(sampler.error_maps, index, errors)
+    sampler.use(range(3))
+    counts = counted(sampler, *draw(sampler, 9000))
+    known = [*levels[:2], np.full(SHAPES[2], 255)]
+    assert_distributed(counts, algorithm_1(cases, known, epsilon))
+
+
+def test_one_voxel_with_a_small_error_is_always_found(make_case, set_error_map):
+    shape = (30, 30, 30)
+    sampler = ISample([make_case(np.zeros(shape), num_classes=2)], epsilon=0)
+    levels = np.zeros(shape)
+    levels[29, 0, 29] = 1
+    set_error_map(sampler.error_maps, 0, levels)
+    sampler.use([0])
+    _, center = draw(sampler, 24)
+    assert (center == (29, 0, 29)).all()
+
+
+def test_no_error_and_no_slack_draws_classes_and_voxels_evenly(
+    cases, set_error_map, monkeypatch
+):
+    monkeypatch.setattr(isample, "ROUNDS", 1)
+    sampler = ISample(cases, batch_size=192, epsilon=0)
+    zeros = [np.zeros(shape) for shape in SHAPES]
+    for index, errors in enumerate(zeros):
+        set_error_map(sampler.error_maps, index, errors)
+    sampler.use(range(3))
+    counts = counted(sampler, *draw(sampler, 5000))
+    assert_distributed(counts, algorithm_1(cases, zeros, 1))
+
+
+def test_a_class_without_error_is_skipped_and_reported(
+    make_case, set_error_map, caplog
+):
+    label_map = np.arange(12).reshape(2, 2, 3) % 3
+    sampler = ISample([make_case(label_map, name="lungs")], epsilon=0)
+    set_error_map(sampler.error_maps, 0, np.where(label_map == 2, 0, 100))
+    with caplog.at_level(logging.WARNING):
+        sampler.use([0])
+    assert "lungs" in caplog.text and "class 2" in caplog.text
+    _, center = draw(sampler, 600)
+    assert set(label_map[tuple(center.T)]) == {0, 1}
+
+
+def test_with_slack_nothing_is_reported(make_case, set_error_map, caplog):
+    sampler = ISample([make_case([[[0, 1]]])], epsilon=0.01)
+    set_error_map(sampler.error_maps, 0, np.zeros((1, 1, 2)))
+    sampler.use([0])
+    assert not caplog.text
+
+
+# Which cases.
+
+
+def test_only_the_cases_in_use_are_drawn(cases):
+    sampler = ISample(cases, batch_size=192)
+    sampler.use([2, 0])
+    case, center = draw(sampler, 2000)
+    assert sampler.used == [0, 2]
+    assert set(case) == {0, 2}
+    assert counted(sampler, case, center)[2].min() > 0
+
+
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_a_batch_has_the_wanted_number_of_cases(cases, wanted):
+    sampler = ISample(cases, batch_size=32, cases_per_batch=wanted)
+    case, _ = draw(sampler, 3200)
+    assert {len(set(batch)) for batch in case.reshape(-1, 32)} == {wanted}
+
+
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_cases_of_batches_are_drawn_evenly(cases, wanted):
+    sampler = ISample(cases, batch_size=16, cases_per_batch=wanted)
+    case, _ = draw(sampler, 16 * 600)
+    sets = [tuple(sorted(set(batch))) for batch in case.reshape(-1, 16)]
+    sets = [s for s in sets if len(s) == wanted]
+    observed = np.unique(sets, axis=0, return_counts=True)[1]
+    assert len(observed) == 3
+    assert stats.chisquare(observed).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_within_the_cases_of_a_batch_draws_follow_algorithm_1(
+    cases, levels, set_error_map, wanted
+):
+    sampler = ISample(cases, batch_size=48, cases_per_batch=wanted, seed=5)
+    for index, errors in enumerate(levels):
+        set_error_map(sampler.error_maps, index, errors)
+    sampler.use(range(3))
+    case, center = draw(sampler, 48 * 1500)
+    case, center = case.reshape(-1, 48), center.reshape(-1, 48, 3)
+    group = [0, 2][:wanted]
+    chosen = np.array([sorted(set(batch)) == group for batch in case])
+    counts = counted(
+        sampler, case[chosen].ravel(), center[chosen].reshape(-1, 3)
+    )
+    expected = algorithm_1(cases, levels, 0.01)
+    for index in {0, 1, 2} - set(group):
+        assert counts[index].sum() == 0
+        expected[index][:] = 0
+    assert_distributed(counts, expected)
+
+
+def test_more_cases_per_batch_than_there_are_means_all(cases):
+    sampler = ISample(cases, batch_size=192, cases_per_batch=9)
+    assert set(draw(sampler, 192)[0]) == {0, 1, 2}
+
+
+def test_from_all_one_refreshed_case_among_nine_keeps_its_share(
+    make_case, set_error_map
+):
+    label_map = np.arange(8).reshape(2, 2, 2) % 2
+    cases = [make_case(label_map, name=f"case{i}") for i in range(9)]
+    sampler = ISample(cases, batch_size=192, sample_from="all", epsilon=0)
+    set_error_map(sampler.error_maps, 4, np.full((2, 2, 2), 3))
+    sampler.use(range(9))
+    case, _ = draw(sampler, 4500)
+    observed = np.bincount(case, minlength=9)
+    assert stats.chisquare(observed).pvalue > 1e-3
+
+
+def test_from_refreshed_a_case_is_drawn_in_proportion_to_its_error(
+    make_case, set_error_map
+):
+    label_map = np.arange(8).reshape(2, 2, 2) % 2
+    cases = [make_case(label_map, name=f"case{i}") for i in range(3)]
+    sampler = ISample(cases, batch_size=192, epsilon=0)
+    for index, level in enumerate((25, 50, 75)):
+        set_error_map(sampler.error_maps, index, np.full((2, 2, 2), level))
+    sampler.use(range(3))
+    observed = np.bincount(draw(sampler, 4500)[0])
+    expected = np.array([1, 2, 3]) / 6 * observed.sum()
+    assert stats.chisquare(observed, expected).pvalue > 1e-3
+
+
+def test_from_all_the_class_and_center_follow_the_errors(
+    cases, levels, set_error_map
+):
+    sampler = ISample(cases, batch_size=192, sample_from="all", seed=6)
+    for index, errors in enumerate(levels):
+        set_error_map(sampler.error_maps, index, errors)
+    sampler.use(range(3))
+    expected = algorithm_1(cases, levels, 0.01)
+    expected = [weight / weight.sum() for weight in expected]
+    counts = counted(sampler, *draw(sampler, 50_000))
+    assert_distributed(counts, expected)
+
+
+def test_from_all_a_case_without_any_error_keeps_its_share(
+    make_case, set_error_map
+):
+    cases = [make_case([[[0, 1, 1]]], name=f"case{i}") for i in range(2)]
+    sampler = ISample(cases, batch_size=192, sample_from="all", epsilon=0)
+    set_error_map(sampler.error_maps, 0, np.zeros((1, 1, 3)))
+    sampler.use(range(2))
+    counts = counted(sampler, *draw(sampler, 4000))
+    assert_distributed(counts, [[0.5, 0.25, 0.25]] * 2)
+
+
+def test_acceptance_rate_is_the_mean_over_cases_and_classes(
+    make_case, set_error_map
+):
+    cases = [
+        make_case([[[0, 0, 1]]], num_classes=3, name="a"),
+        make_case([[[0, 0, 0]]], num_classes=3, name="b"),
+    ]
+    sampler = ISample(cases, epsilon=0.1)
+    set_error_map(sampler.error_maps, 0, [[[0, 51, 102]]])
+    sampler.use([0, 1])
+    # Case a: (0.2 + 0.5) / 2; case b: 1.
+    assert sampler.acceptance_rate() == pytest.approx((0.35 + 1) / 2)
+
+
+# A patch is a function of (seed, epoch, index, error maps).
+
+
+@pytest.fixture
+def scans(make_case):
+    """Two cases with intensities to tell patches apart."""
+    rng = np.random.default_rng(7)
+    shape = (12, 11, 10)
+    return [
+        make_case(
+            rng.integers(0, 3, shape),
+            rng.integers(-900, 900, shape),
+            name=f"scan{i}",
+        )
+        for i in range(2)
+    ]
+
+
+def small(cases, **options):
+    return ISample(cases, patch_size=4, batch_size=3, **options)
+
+
+def test_an_epoch_has_as_many_batches_as_asked_for(scans):
+    dataset = small(scans).dataset(5)
+    assert int(dataset.cardinality()) == 5
+    assert len(list(dataset)) == 5
+
+
+def test_shapes_and_types_of_a_batch(scans):
+    (image, context), labels = next(iter(small(scans).dataset(1)))
+    assert image.shape == (3, 32, 32, 32, 1) and image.dtype == "float32"
+    assert context.shape == (3, 31, 31, 31, 1) and context.dtype == "float32"
+    assert labels.shape == (3, 4, 4, 4) and labels.dtype == "uint8"
+
+
+def test_the_same_epoch_twice_is_bit_identical(scans):
+    sampler = small(scans)
+    assert same(patches(sampler), patches(sampler))
+
+
+def test_a_new_sampler_draws_the_same(scans):
+    assert same(patches(small(scans, seed=9)), patches(small(scans, seed=9)))
+
+
+def test_another_seed_draws_other_patches(scans):
+    assert not same(patches(small(scans)), patches(small(scans, seed=1)))
+
+
+def test_another_epoch_draws_other_patches_and_comes_back(scans):
+    sampler = small(scans)
+    first = patches(sampler)
+    sampler.epoch = 1
+    assert not same(first, patches(sampler))
+    sampler.epoch = 0
+    assert same(first, patches(sampler))
+
+
+def test_a_patch_does_not_depend_on_the_length_of_the_epoch(scans, monkeypatch):
+    monkeypatch.setattr(isample, "BLOCK", 6)
+    sampler = small(scans)
+    assert same(patches(sampler, 1), patches(sampler, 3)[:3])
+
+
+def test_batches_of_an_epoch_differ(scans):
+    # 70 batches of 3 take two blocks.
+    batches = [c.numpy() for _, c, _ in small(scans).centers(70).batch(3)]
+    assert len({c.tobytes() for c in batches}) == 70
+
+
+def test_a_restored_sampler_draws_the_same(scans, set_error_map, tmp_path):
+    rng = np.random.default_rng(8)
+    sampler = small(scans, folder=tmp_path / "maps", epsilon=0)
+    set_error_map(sampler.error_maps, 1, rng.integers(0, 256, (12, 11, 10)))
+    sampler.use([1])
+    sampler.epoch = 3
+    state, drawn = sampler.state(), patches(sampler)
+    again = small(scans, folder=tmp_path / "maps", epsilon=0)
+    again.restore(state)
+    assert again.epoch == 3 and again.used == [1]
+    assert same(patches(again), drawn)
+
+
+def test_augmentation_is_drawn_anew_for_each_patch(scans, set_error_map):
+    sampler = small(scans[:1], epsilon=0)
+    one_voxel = np.zeros(scans[0].shape)
+    one_voxel[5, 5, 5] = 255
+    set_error_map(sampler.error_maps, 0, one_voxel)
+    sampler.use([0])
+    (image, _), _ = next(iter(sampler.dataset(1)))
+    assert len({patch.tobytes() for patch in image.numpy()}) == 3
+
+
+def test_without_augmentation_a_patch_is_cut_from_the_scan(scans):
+    sampler = small(scans[:1], augment=False)
+    center = draw(sampler, 3)[1]
+    image = patches(sampler, 1)[0]
+    stored = np.pad(scans[0].image()[0], 20, constant_values=-1000) / 218
+    for patch, c in zip(image, center, strict=True):
+        place = tuple(slice(a + 20 - 16, a + 20 + 16) for a in c)
+        assert patch[..., 0] == pytest.approx(stored[place])
+
+
+class CenterRecorder(keras.Model):
+    """Keeps the label in the middle of each patch that `fit` trains on."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def train_step(self, data):
+        labels = data[1].numpy()
+        self.seen.append(labels[:, 2, 2, 2].tolist())
+        return {"loss": 0.0}
+
+
+def test_no_patch_drawn_before_an_update_is_trained_on_after_it(
+    make_case, set_error_map
+):
+    label_map = np.arange(27 * 8).reshape(6, 6, 6) % 3
+    case = make_case(label_map)
+    sampler = small([case], augment=False, epsilon=0)
+
+    def update(epoch, logs):
+        only = np.where(label_map == epoch + 1, 200, 0)
+        set_error_map(sampler.error_maps, 0, only, version=epoch + 1)
+        sampler.use([0])
+        sampler.epoch += 1
+
+    model = CenterRecorder()
+    model.compile(run_eagerly=True)
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=update)
+    model.fit(sampler.dataset(8), epochs=3, callbacks=[callback], verbose=0)
+    first, second, third = np.reshape(model.seen, (3, 24))
+    assert set(first) == {0, 1, 2}
+    assert set(second) == {1}
+    assert set(third) == {2}
+
+
+# Arguments.
+
+
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        ({"epsilon": -0.1}, "epsilon"),
+        ({"epsilon": 1.1}, "epsilon"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"cases_per_batch": 0}, "cases_per_batch"),
+        ({"sampling": "all"}, "sampling"),
+        ({"sample_from": "isample"}, "sample_from"),
+        ({"patch_size": 6}, "patch_size"),
+    ],
+)
+def test_an_argument_out_of_range_is_named(cases, options, name):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        ISample(cases, **options)
+
+
+def test_no_case_is_an_error():
+    with pytest.raises(ValueError, match="`cohort`"):
+        ISample([])
+
+
+def test_cases_of_several_channels_make_patches_of_several(make_case):
+    image = np.zeros((2, 4, 4, 4))
+    sampler = small([make_case(np.ones((4, 4, 4)), image)])
+    (image, context), _ = next(iter(sampler.dataset(1)))
+    assert image.shape[-1] == context.shape[-1] == 2
+
+
+def test_class_counts_behind_the_last_present_class_do_not_matter(make_case):
+    case = make_case([[[0, 1]]])
+    wider = replace(case, counts=(*case.counts, 0, 0))
+    narrow, wide = (ISample([c], seed=1) for c in (case, wider))
+    assert (draw(narrow, 50)[1] == draw(wide, 50)[1]).all()

@@ -1,0 +1,95 @@
+"""Dice of whole scans, counted by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from keras_isample.callbacks import VolumeDice
+
+SHAPE = (6, 5, 4)
+
+
+def image_of(foreground):
+    return np.where(foreground, 300, -300).astype(np.int16)
+
+
+def first(count):
+    """A mask of the first `count` voxels."""
+    return (np.arange(120) < count).reshape(SHAPE)
+
+
+@pytest.fixture(scope="module")
+def built():
+    return {}
+
+
+@pytest.fixture
+def callback(built, write_cohort, threshold_model):
+    """Two cases of a model that finds "a" where the scan is bright."""
+    cohort = write_cohort(
+        [image_of(first(30)), image_of(first(40))],
+        # Of 30 found 20 are right, of 40 all 40; "b" is in the first only.
+        [
+            (first(20) * 1 + (first(120) ^ first(110)) * 2).astype(np.uint8),
+            first(40).astype(np.uint8),
+        ],
+        ["a", "b"],
+    )
+    callback = VolumeDice(cohort, every=2)
+    if not built:
+        built["model"] = threshold_model(3)
+    callback.set_model(built["model"])
+    return callback
+
+
+def test_dice_of_each_class_is_the_mean_over_cases_that_have_it(callback):
+    # 2 * 20 / (30 + 20) and 1; "b" is never found, absent from both in case 2.
+    assert callback.dice() == pytest.approx([(0.8 + 1) / 2, 0])
+
+
+def test_the_logs_have_each_class_and_their_mean(callback):
+    logs = {}
+    callback.on_epoch_end(1, logs)
+    assert logs["val_dice_a"] == pytest.approx(0.9)
+    assert logs["val_dice_b"] == 0
+    assert logs["val_dice"] == pytest.approx(0.45)
+    assert logs["seconds_validation"] > 0
+
+
+def test_a_class_that_was_not_annotated_is_left_out(callback):
+    callback.cases[0] = replace(callback.cases[0], missing=(2,))
+    logs = {}
+    callback.on_epoch_end(1, logs)
+    assert np.isnan(logs["val_dice_b"])
+    assert logs["val_dice"] == pytest.approx(0.9)
+
+
+def test_only_every_second_epoch_is_validated(callback):
+    for epoch, expected in ((0, False), (1, True), (2, False), (3, True)):
+        logs = {}
+        callback.on_epoch_end(epoch, logs)
+        assert ("val_dice" in logs) == expected
+
+
+def test_later_weights_are_seen(callback, threshold_model):
+    callback.set_model(threshold_model(3))
+    before = callback.dice()
+    last = callback.model.get_layer("fc2")
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel, bias + [0, 1e4, 0]])
+    # Class 1 everywhere: 2 * 20 / (120 + 20) and 2 * 40 / (120 + 40).
+    assert before[0] == pytest.approx(0.9)
+    assert callback.dice()[0] == pytest.approx((2 / 7 + 0.5) / 2)
+
+
+def test_other_than_a_cohort_is_refused():
+    with pytest.raises(ValueError, match="`cohort` must be a Cohort"):
+        VolumeDice([])
+
+
+def test_every_must_be_at_least_1(write_cohort):
+    masks = [first(20).astype(np.uint8)]
+    cohort = write_cohort([image_of(first(20))], masks, ["a"])
+    with pytest.raises(ValueError, match="`every`"):
+        VolumeDice(cohort, every=0)

@@ -1,0 +1,266 @@
+"""Metrics of a run's predictions, and of one folder against another."""
+
+import json
+import os
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from keras_isample.commands.evaluate import evaluate_folders
+from keras_isample.commands.evaluate import evaluate_run
+from keras_isample.errors import InputError
+from keras_isample.training.run_folder import RunFolder
+from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.writing import write_volume
+
+MEMORY = 10**8
+PROMISED = {
+    "Dice",
+    "IoU",
+    "TP",
+    "FP",
+    "FN",
+    "TN",
+    "n_pred",
+    "n_ref",
+    "HD95",
+    "ASSD",
+    "NSD_1mm",
+    "NSD_2mm",
+    "volume_ref_ml",
+    "volume_pred_ml",
+}
+
+
+def box(start, stop, shape=(10, 10, 10)):
+    array = np.zeros(shape, np.uint8)
+    array[start:stop, 2:6, 2:6] = 1
+    return array
+
+
+def save(path, array, affine=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = np.eye(4) if affine is None else affine
+    write_volume(path, Volume(array, affine))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two cases: one found wholly, one half."""
+    save(tmp_path / "ref/a.nii.gz", box(2, 6))
+    save(tmp_path / "ref/b.nii.gz", box(2, 6))
+    save(tmp_path / "pred/a.nii.gz", box(2, 6))
+    save(tmp_path / "pred/b.nii.gz", box(2, 4))
+    return tmp_path / "ref", tmp_path / "pred"
+
+
+def refusal(*folders, **options):
+    with pytest.raises(InputError) as error:
+        evaluate_folders(*folders, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_dice_by_hand(folders):
+    summary, _ = evaluate_folders(*folders)
+    dice = [case["metrics"]["1"]["Dice"] for case in summary["metric_per_case"]]
+    assert dice == pytest.approx([1, 2 / 3])
+    assert summary["mean"]["1"]["Dice"] == pytest.approx(5 / 6)
+    assert summary["foreground_mean"]["Dice"] == pytest.approx(5 / 6)
+
+
+def test_summary_is_written_beside_the_predictions(folders):
+    summary, path = evaluate_folders(*folders)
+    assert path == folders[1] / "summary.json"
+    assert json.loads(path.read_text()) == summary
+
+
+def test_summary_has_the_keys_promised(folders):
+    summary, _ = evaluate_folders(*folders)
+    assert {"foreground_mean", "mean", "metric_per_case"} <= set(summary)
+    case = summary["metric_per_case"][0]
+    assert set(case) == {"reference_file", "prediction_file", "metrics"}
+    assert case["reference_file"].endswith("ref/a.nii.gz")
+    assert case["prediction_file"].endswith("pred/a.nii.gz")
+    assert set(case["metrics"]["1"]) == PROMISED
+    assert set(summary["mean"]["1"]) == PROMISED
+    low, high = summary["confidence_interval_95"]["mean"]["1"]["Dice"]
+    assert 2 / 3 - 1e-9 <= low < high <= 1
+
+
+def test_labels_without_names_are_numbered(folders):
+    summary, _ = evaluate_folders(*folders)
+    assert summary["labels"] == {"1": "label_1"}
+
+
+@pytest.mark.parametrize("place", ["ref", "."])
+def test_dataset_json_names_the_labels(tmp_path, folders, place):
+    content = {"labels": {"background": 0, "liver": 1, "spleen": 3}}
+    (tmp_path / place / "dataset.json").write_text(json.dumps(content))
+    summary, _ = evaluate_folders(*folders)
+    assert summary["labels"] == {"1": "liver", "2": "label_2", "3": "spleen"}
+    assert summary["mean"]["3"]["Dice"] is None
+
+
+def test_label_that_dataset_json_does_not_name_is_refused(tmp_path, folders):
+    content = {"labels": {"background": 0, "liver": 1}}
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    save(tmp_path / "ref/c.nii.gz", 2 * box(2, 6))
+    save(tmp_path / "pred/c.nii.gz", box(2, 6))
+    assert "label 2" in refusal(*folders)
+    assert not (folders[1] / "summary.json").exists()
+
+
+def test_reference_without_prediction_is_refused(tmp_path, folders):
+    save(tmp_path / "ref/c.nii.gz", box(2, 6))
+    assert "has no label map for c" in refusal(*folders)
+    assert not (folders[1] / "summary.json").exists()
+
+
+def test_folder_without_label_maps_is_refused(tmp_path, folders):
+    (tmp_path / "empty").mkdir()
+    assert "has no label map" in refusal(folders[0], tmp_path / "empty")
+    assert "has no label map" in refusal(tmp_path / "empty", folders[1])
+
+
+def test_other_files_among_the_predictions_are_left_alone(tmp_path, folders):
+    save(tmp_path / "pred/extra.nii.gz", box(2, 6))
+    summary, _ = evaluate_folders(*folders)
+    assert len(summary["metric_per_case"]) == 2
+
+
+def test_other_grids_are_refused(tmp_path, folders):
+    save(tmp_path / "ref/c.nii.gz", box(2, 6))
+    save(tmp_path / "pred/c.nii.gz", box(2, 6), np.diag([2.0, 1, 1, 1]))
+    text = refusal(*folders)
+    assert "ref/c.nii.gz" in text and "pred/c.nii.gz" in text
+
+
+def test_other_shapes_are_refused(tmp_path, folders):
+    save(tmp_path / "ref/c.nii.gz", box(2, 6))
+    save(tmp_path / "pred/c.nii.gz", box(2, 6, (9, 10, 10)))
+    assert "9x10x10" in refusal(*folders)
+
+
+def test_older_summary_is_kept(folders):
+    (folders[1] / "summary.json").write_text("mine")
+    assert "--overwrite" in refusal(*folders)
+    assert (folders[1] / "summary.json").read_text() == "mine"
+    evaluate_folders(*folders, overwrite=True)
+    assert "Dice" in (folders[1] / "summary.json").read_text()
+
+
+def test_file_for_a_folder_is_refused(folders):
+    assert refusal(folders[0] / "a.nii.gz", folders[1])
+
+
+# Runs.
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, ball_run):
+    """What `evaluate_run` returns, and the progress it reports."""
+    run = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(ball_run.path, run)
+    calls = []
+    summary, path = evaluate_run(
+        run,
+        "test",
+        tile_memory=MEMORY,
+        progress=lambda *call: calls.append(call),
+    )
+    assert path == run / "evaluation/test/summary.json"
+    return run, summary, path, calls
+
+
+@pytest.fixture
+def run(tmp_path, ball_run):
+    """A copy that may be changed."""
+    shutil.copytree(ball_run.path, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_run_is_evaluated_on_its_test_cases(evaluated):
+    run, summary, path, calls = evaluated
+    assert json.loads(path.read_text()) == summary
+    manifest = json.loads((run / "manifest.json").read_text())
+    (name,) = manifest["cases"]["test"]
+    (case,) = summary["metric_per_case"]
+    assert case["prediction_file"] == str(path.parent / f"{name}.nii.gz")
+    assert case["reference_file"].endswith(f"labels/{name}.nii.gz")
+    assert summary["labels"] == {"1": "ball", "2": "bead"}
+    assert set(summary["mean"]["1"]) == PROMISED
+    assert calls == [(1, 1)]
+
+
+def test_predictions_lie_beside_and_give_the_same_metrics(
+    tmp_path, evaluated, ball_data
+):
+    _, summary, path, _ = evaluated
+    names = os.listdir(path.parent)
+    assert {"labels.ctbl", "labels.txt", "labels.json"} < set(names)
+    (scan,) = [name for name in names if name.endswith(".nii.gz")]
+    reference = tmp_path / "reference"
+    reference.mkdir()
+    shutil.copy(ball_data / "labels" / scan, reference)
+    shutil.copy(ball_data / "dataset.json", reference)
+    again, _ = evaluate_folders(
+        reference, path.parent, out=tmp_path / "again.json"
+    )
+    assert again["mean"] == summary["mean"]
+
+
+def test_older_evaluation_is_kept(evaluated):
+    run, _, path, _ = evaluated
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="--overwrite"):
+        evaluate_run(run, "test", tile_memory=MEMORY)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_older_evaluation_may_be_replaced(run):
+    path = run / "evaluation/validation/summary.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("older")
+    evaluate_run(run, "validation", tile_memory=MEMORY, overwrite=True)
+    assert "foreground_mean" in path.read_text()
+
+
+def test_part_without_cases_is_refused(tmp_path, run, ball_config):
+    config = ball_config(split="3,1,0")
+    (run / "config.toml").write_text(config.to_toml())
+    with pytest.raises(InputError, match="has no test case"):
+        evaluate_run(run, "test", tile_memory=MEMORY)
+    assert not (run / "evaluation").exists()
+
+
+def test_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no run"):
+        evaluate_run(tmp_path, "test", tile_memory=MEMORY)
+
+
+def test_structure_that_was_not_annotated_is_null(
+    tmp_path, run, ball_data, ball_config
+):
+    """VISCERAL, one case, without the mask of the second structure."""
+    stems = [f"1000010{k}_1_CTce_ThAb" for k in range(2)]
+    for index, stem in enumerate(stems):
+        image = nib.load(ball_data / f"images/case_{index}.nii.gz")
+        labels = nib.load(ball_data / f"labels/case_{index}.nii.gz")
+        array = np.asarray(image.dataobj)
+        save(tmp_path / f"d/Volumes/{stem}.nii.gz", array, image.affine)
+        for value, radlex in ((1, 58), (2, 86))[: 1 + index]:
+            mask = (np.asarray(labels.dataobj) == value).astype(np.uint8)
+            name = f"d/Segmentations/{stem}_{radlex}_1.nii.gz"
+            save(tmp_path / name, mask, image.affine)
+    config = ball_config(tmp_path / "d", labels="liver,spleen", split="0,0,1")
+    RunFolder(run).config_file.write_text(config.to_toml())
+    summary, _ = evaluate_run(run, "test", tile_memory=MEMORY)
+    first, second = summary["metric_per_case"]
+    assert first["metrics"]["1"]["Dice"] is not None
+    assert set(first["metrics"]["2"].values()) == {None}
+    assert second["metrics"]["2"]["n_ref"] > 0
+    assert summary["mean"]["2"]["Dice"] == second["metrics"]["2"]["Dice"]

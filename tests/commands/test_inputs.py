@@ -1,0 +1,106 @@
+"""Files, folders and data sets that `predict` is given."""
+
+import pytest
+
+from keras_isample.commands.inputs import find_inputs
+from keras_isample.errors import InputError
+
+
+def touch(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def names(cases):
+    return {case.name: [path.name for path in case.images] for case in cases}
+
+
+def refusal(paths, num_channels=1):
+    with pytest.raises(InputError) as error:
+        find_inputs(paths, num_channels)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mgz", "a.NII.GZ"])
+def test_file_is_a_case(tmp_path, name):
+    touch(tmp_path, name)
+    assert names(find_inputs([tmp_path / name], 1)) == {"a": [name]}
+
+
+def test_paths_may_be_texts(tmp_path):
+    touch(tmp_path, "a.nii")
+    assert names(find_inputs([str(tmp_path / "a.nii")], 1)) == {"a": ["a.nii"]}
+
+
+def test_folder_is_all_its_scans(tmp_path):
+    touch(tmp_path, "b.nii.gz", "a.nii.gz", "notes.txt", ".c.nii.gz")
+    assert list(names(find_inputs([tmp_path], 1))) == ["a", "b"]
+
+
+def test_channel_number_is_not_part_of_the_name(tmp_path):
+    touch(tmp_path, "liver_12_0000.nii.gz")
+    assert list(names(find_inputs([tmp_path], 1))) == ["liver_12"]
+
+
+def test_channels_of_a_folder_are_put_together(tmp_path):
+    files = [f"{c}_{k:04d}.nii.gz" for c in "ab" for k in (1, 0)]
+    touch(tmp_path, *files)
+    assert names(find_inputs([tmp_path], 2)) == {
+        "a": ["a_0000.nii.gz", "a_0001.nii.gz"],
+        "b": ["b_0000.nii.gz", "b_0001.nii.gz"],
+    }
+
+
+@pytest.mark.parametrize("file", ["a_0000.nii.gz", "a_0001.nii.gz"])
+def test_file_of_one_channel_brings_the_others(tmp_path, file):
+    touch(tmp_path, "a_0000.nii.gz", "a_0001.nii.gz", "b_0000.nii.gz")
+    assert names(find_inputs([tmp_path / file], 2)) == {
+        "a": ["a_0000.nii.gz", "a_0001.nii.gz"]
+    }
+
+
+def test_missing_channel_is_named(tmp_path):
+    touch(tmp_path, "a_0000.nii.gz")
+    text = refusal([tmp_path], 2)
+    assert text.startswith(f"{tmp_path}/a_0001.nii.gz: is missing")
+
+
+def test_data_set_is_all_its_cases(ball_data):
+    assert list(names(find_inputs([ball_data], 1))) == [
+        f"case_{k}" for k in range(4)
+    ]
+
+
+def test_data_set_of_other_channels_is_refused(ball_data):
+    text = refusal([ball_data], 2)
+    assert "has 1 channel(s), the model needs 2" in text
+
+
+def test_several_inputs_are_all_taken(tmp_path, ball_data):
+    touch(tmp_path, "a.nii")
+    cases = find_inputs([ball_data, tmp_path / "a.nii"], 1)
+    assert len(cases) == 5
+
+
+def test_two_scans_of_one_name_are_refused(tmp_path):
+    touch(tmp_path / "x", "a.nii.gz")
+    touch(tmp_path / "y", "a.nii.gz")
+    text = refusal([tmp_path / "x", tmp_path / "y"])
+    assert text.startswith(f"{tmp_path}/y/a.nii.gz: has the same case name")
+
+
+def test_missing_file_is_refused(tmp_path):
+    assert "does not exist" in refusal([tmp_path / "none.nii.gz"])
+
+
+def test_file_of_another_kind_is_refused(tmp_path):
+    touch(tmp_path, "a.txt")
+    assert "is not a scan by its name" in refusal([tmp_path / "a.txt"])
+
+
+def test_folder_without_scans_is_refused(tmp_path):
+    touch(tmp_path / "empty")
+    refusal([tmp_path / "empty"])

@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from keras_isample.commands.label_tables import label_colors
+from keras_isample.commands.label_tables import write_label_tables
+
+NAMES = ["background", "kidney", "psoas major", "liver"]
+
+
+@pytest.mark.parametrize("number", [0, 1, 10, 30])
+def test_colors_are_distinct(number):
+    colors = label_colors(number)
+    assert len(set(colors)) == number
+    assert all(0 <= part <= 255 for color in colors for part in color)
+
+
+def test_slicer_reads_numbers_names_and_colors(tmp_path):
+    write_label_tables(tmp_path, NAMES)
+    lines = (tmp_path / "labels.ctbl").read_text().splitlines()
+    assert lines[0] == "# Color table file"
+    rows = [line.split() for line in lines[1:]]
+    assert [len(row) for row in rows] == [6] * 4
+    assert [row[0] for row in rows] == ["0", "1", "2", "3"]
+    assert [row[1] for row in rows] == [
+        "background",
+        "kidney",
+        "psoas_major",
+        "liver",
+    ]
+    assert rows[0][2:] == ["0", "0", "0", "0"]
+    assert {row[5] for row in rows[1:]} == {"255"}
+
+
+def test_snap_reads_numbers_names_and_colors(tmp_path):
+    write_label_tables(tmp_path, NAMES)
+    lines = (tmp_path / "labels.txt").read_text().splitlines()
+    assert len(lines) == 4
+    assert lines[0] == '0 0 0 0 0 0 0 "background"'
+    numbers, name, _ = lines[2].split('"')
+    assert name == "psoas major"
+    assert len(numbers.split()) == 7
+    assert numbers.split()[4:] == ["1", "1", "1"]
+
+
+def test_both_programs_show_the_same_colors(tmp_path):
+    write_label_tables(tmp_path, NAMES)
+    slicer = (tmp_path / "labels.ctbl").read_text().splitlines()[2:]
+    snap = (tmp_path / "labels.txt").read_text().splitlines()[1:]
+    assert [row.split()[2:5] for row in slicer] == [
+        row.split()[1:4] for row in snap
+    ]
+
+
+def test_programs_read_numbers_by_name(tmp_path):
+    write_label_tables(tmp_path, NAMES)
+    assert json.loads((tmp_path / "labels.json").read_text()) == {
+        "background": 0,
+        "kidney": 1,
+        "psoas major": 2,
+        "liver": 3,
+    }

@@ -1,0 +1,556 @@
+"""The cache of prepared cases: contents, keys, killed and rival writers."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from keras_isample.data import preparation
+from keras_isample.data.cohort import read_cohort
+from keras_isample.data.preparation import PreparedCase
+from keras_isample.data.preparation import box_means
+from keras_isample.data.preparation import default_cache
+from keras_isample.data.preparation import prepare_case
+from keras_isample.data.preparation import prepare_cohort
+from keras_isample.errors import InputError
+
+ARRAYS = ("image", "context", "labels", "positions")
+LABELS = {"background": 0, "liver": 1, "spleen": 2}
+
+
+def save(path, array, affine=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = np.eye(4) if affine is None else affine
+    nib.save(nib.Nifti1Image(array, affine), path)
+
+
+def write_data(root, number=1, *, channels=1, affine=None, seed=0):
+    """A data set of random scans of 9 x 10 x 11 voxels."""
+    rng = np.random.default_rng(seed)
+    for index in range(number):
+        labels = np.zeros((9, 10, 11), np.uint8)
+        labels[2:6, 3:7, 2:9] = 1
+        labels[6:8, 3:7, 2:9] = 2
+        save(root / f"labelsTr/case_{index}.nii.gz", labels, affine)
+        for channel in range(channels):
+            array = rng.integers(-1200, 1200, labels.shape).astype(np.int16)
+            name = f"case_{index}_{channel:04d}.nii.gz"
+            save(root / "imagesTr" / name, array, affine)
+    content = {
+        "channel_names": {str(c): "CT" for c in range(channels)},
+        "labels": LABELS,
+        "numTraining": number,
+        "file_ending": ".nii.gz",
+    }
+    (root / "dataset.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_data(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+def cohort_of(data, cache, **settings):
+    settings = {"spacing": None} | settings
+    return read_cohort(data, cache=cache, **settings)
+
+
+def prepare(data, cache, **settings):
+    cohort = cohort_of(data, cache, **settings)
+    return prepare_case(cohort, cohort.cases[0])
+
+
+def entries(cache):
+    return sorted(path.parent.name for path in cache.glob("*/case.json"))
+
+
+def contents(case):
+    arrays = {name: getattr(case, name)() for name in ARRAYS}
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def assert_equal(case, other):
+    facts = [
+        {k: v for k, v in dataclasses.asdict(c).items() if k != "folder"}
+        for c in (case, other)
+    ]
+    assert facts[0] == facts[1]
+    for name, array in contents(case).items():
+        assert np.array_equal(array, contents(other)[name])
+
+
+def forbid_reading(monkeypatch):
+    def refuse(path, **options):
+        raise AssertionError(f"{path} is read")
+
+    monkeypatch.setattr(preparation, "read_volume", refuse)
+    monkeypatch.setattr(preparation, "read_class_map", refuse)
+
+
+# What an entry holds.
+
+
+def test_ct_is_stored_clipped_on_its_own_grid(data, cache):
+    case = prepare(data, cache)
+    scan = nib.load(data / "imagesTr/case_0_0000.nii.gz")
+    expected = np.clip(np.asarray(scan.dataobj), -1000, 1000)
+    assert case.image().dtype == np.int16
+    assert np.array_equal(case.image()[0], expected)
+    assert case.shape == (9, 10, 11)
+    assert case.size == 990
+    assert case.spacing == (1, 1, 1)
+    assert case.outside == (-1000,)
+    assert case.scales == (1 / 218,)
+    assert case.offsets == (0,)
+    assert np.array_equal(case.affine, np.eye(4))
+
+
+def test_labels_and_index_belong_together(data, cache):
+    case = prepare(data, cache)
+    labels = case.labels()
+    assert labels.dtype == np.uint8
+    counts = [990 - 168, 112, 56]
+    assert case.counts == tuple(counts)
+    flat = labels.ravel()[case.positions()]
+    assert flat.tolist() == [1] * 112 + [2] * 56
+    assert case.positions().nbytes <= 4 * np.count_nonzero(labels)
+    assert case.missing == ()
+
+
+def test_arrays_are_mapped_and_not_loaded(data, cache):
+    case = prepare(data, cache)
+    for name in ARRAYS:
+        assert isinstance(getattr(case, name)(), np.memmap)
+
+
+def test_scan_is_read_normalized(data, cache):
+    case = prepare(data, cache)
+    read = case.scan().read((0, 0, 0), case.shape)[..., 0]
+    np.testing.assert_allclose(read, case.image()[0] / 218, rtol=1e-6)
+
+
+def test_chosen_labels_only(data, cache):
+    case = prepare(data, cache, labels=["spleen"])
+    assert case.counts == (990 - 56, 56)
+
+
+def test_any_orientation_becomes_canonical(tmp_path, cache):
+    write_data(tmp_path / "ras")
+    straight = prepare(tmp_path / "ras", cache)
+    # The same voxels, written with axes P, L and I.
+    for path in (tmp_path / "ras").rglob("*.nii.gz"):
+        image = nib.load(path)
+        codes = nib.orientations.axcodes2ornt("PLI")
+        start = nib.io_orientation(image.affine)
+        change = nib.orientations.ornt_transform(start, codes)
+        turned = image.as_reoriented(change)
+        target = tmp_path / "pli" / path.relative_to(tmp_path / "ras")
+        save(target, np.asarray(turned.dataobj), turned.affine)
+    shutil.copy(tmp_path / "ras/dataset.json", tmp_path / "pli/dataset.json")
+    assert_equal(prepare(tmp_path / "pli", cache), straight)
+    assert len(entries(cache)) == 2
+
+
+def test_spacing_is_that_of_training(data, cache):
+    case = prepare(data, cache, spacing=(2, 2, 3))
+    assert case.spacing == (2, 2, 3)
+    assert case.shape == (4, 5, 4)
+    assert case.image().shape == (1, 4, 5, 4)
+    assert case.labels().shape == (4, 5, 4)
+    affine = np.array(case.affine)
+    np.testing.assert_allclose(np.diag(affine), (2, 2, 3, 1))
+    # Four voxels of 2 mm around the middle of nine of 1 mm, at 4 mm.
+    assert affine[0, 3] == pytest.approx(1)
+
+
+def test_channels_are_kept_in_order(tmp_path, cache):
+    write_data(tmp_path / "data", channels=2)
+    case = prepare(tmp_path / "data", cache)
+    assert case.image().shape == (2, 9, 10, 11)
+    for channel in range(2):
+        path = tmp_path / f"data/imagesTr/case_0_{channel:04d}.nii.gz"
+        expected = np.clip(np.asarray(nib.load(path).dataobj), -1000, 1000)
+        assert np.array_equal(case.image()[channel], expected)
+    assert case.context().shape == (2, 11, 12, 13)
+
+
+def test_structure_without_mask_is_missing(tmp_path, cache):
+    stem = "10000100_1_CTce_ThAb"
+    array = np.zeros((6, 5, 4), np.int16)
+    array[2:4] = 1
+    save(tmp_path / f"d/Volumes/{stem}.nii.gz", array)
+    save(tmp_path / f"d/Segmentations/{stem}_58_1.nii.gz", array)
+    save(tmp_path / f"d/Segmentations/{stem}_29662_1.nii.gz", array)
+    other = "10000101_1_CTce_ThAb"
+    save(tmp_path / f"d/Volumes/{other}.nii.gz", array)
+    save(tmp_path / f"d/Segmentations/{other}_29663_1.nii.gz", array)
+    cohort = cohort_of(tmp_path / "d", cache, labels=["kidney", "liver"])
+    first, second = prepare_cohort(cohort)
+    assert first.missing == (1,)
+    assert second.missing == (1, 2)
+    assert first.labels()[2, 0, 0] in (1, 2)
+
+
+# Box means.
+
+
+def naive_means(stored, outside, width):
+    pad = np.pad(stored.astype(np.float64), width - 1, constant_values=outside)
+    shape = [n + width - 1 for n in stored.shape]
+    result = np.empty(shape)
+    for place in np.ndindex(*shape):
+        box = tuple(slice(p, p + width) for p in place)
+        result[place] = pad[box].mean()
+    return result
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 2, 9), (3, 3, 3)])
+@pytest.mark.parametrize("outside", [-1000, -32768])
+def test_box_means_are_means_of_boxes(width, shape, outside):
+    rng = np.random.default_rng(0)
+    stored = rng.integers(-1000, 1000, shape).astype(np.int16)
+    means = box_means(stored, outside, width)
+    expected = naive_means(stored, outside, width)
+    assert means.dtype == np.int16
+    assert means.shape == expected.shape
+    # Rounded to whole units, and sums in float32 may fall on the other side.
+    assert np.abs(means - expected).max() <= 0.51
+
+
+def test_box_mean_of_the_first_place_holds_one_voxel_of_the_scan():
+    stored = np.full((4, 4, 4), 1700, np.int16)
+    means = box_means(stored, -1000, 3)
+    assert means[0, 0, 0] == -1000 + 2700 / 27
+    assert means[2, 2, 2] == 1700
+
+
+def test_extreme_values_do_not_overflow():
+    stored = np.full((4, 4, 4), 32767, np.int16)
+    assert box_means(stored, -32768, 3).max() == 32767
+    stored = np.full((4, 4, 4), -32768, np.int16)
+    assert box_means(stored, -32768, 3).min() == -32768
+
+
+@pytest.mark.parametrize("width", [3, 4])
+def test_context_is_the_box_means_of_the_image(data, cache, width):
+    cohort = cohort_of(data, cache)
+    case = prepare_case(cohort, cohort.cases[0], context_width=width)
+    expected = box_means(case.image()[0], -1000, width)
+    assert np.array_equal(case.context()[0], expected)
+
+
+# Keys.
+
+
+def test_second_time_nothing_is_read(data, cache, monkeypatch):
+    first = prepare(data, cache)
+    forbid_reading(monkeypatch)
+
+    def refuse(path):
+        raise AssertionError(f"{path} is read")
+
+    monkeypatch.setattr(preparation, "_digest", refuse)
+    assert_equal(prepare(data, cache), first)
+
+
+def test_reading_would_be_seen(data, cache, monkeypatch):
+    forbid_reading(monkeypatch)
+    with pytest.raises(AssertionError, match="is read"):
+        prepare(data, cache)
+
+
+@pytest.mark.parametrize("part", ["imagesTr", "labelsTr"])
+def test_changed_file_is_prepared_anew(data, cache, part):
+    first = prepare(data, cache)
+    path = next((data / part).glob("*.nii.gz"))
+    array = np.asarray(nib.load(path).dataobj).copy()
+    array[0, 0, 0] = 1
+    save(path, array)
+    second = prepare(data, cache)
+    assert second.folder != first.folder
+    name = "image" if part == "imagesTr" else "labels"
+    assert contents(second)[name].ravel()[0] == 1
+
+
+def test_change_within_one_tick_and_of_equal_size_is_seen(data, cache):
+    path = data / "imagesTr/case_0_0000.nii.gz"
+    array = np.asarray(nib.load(path).dataobj).copy()
+    plain = path.with_name("case_0_0000.nii")
+    path.unlink()
+    (data / "dataset.json").write_text(
+        (data / "dataset.json").read_text().replace(".nii.gz", ".nii")
+    )
+    labels = data / "labelsTr/case_0.nii.gz"
+    save(data / "labelsTr/case_0.nii", np.asarray(nib.load(labels).dataobj))
+    labels.unlink()
+    save(plain, array)
+    first = prepare(data, cache)
+    facts = os.stat(plain)
+    array[0, 0, 0] = 123
+    save(plain, array)
+    os.utime(plain, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert os.stat(plain).st_size == facts.st_size
+    assert prepare(data, cache).folder != first.folder
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"spacing": (2, 2, 2)},
+        {"intensity": "zscore"},
+        {"labels": ["spleen"]},
+        {"labels": ["spleen", "liver"]},
+    ],
+)
+def test_changed_settings_are_prepared_anew(data, cache, settings):
+    first = prepare(data, cache)
+    second = prepare(data, cache, **settings)
+    assert second.folder != first.folder
+    assert len(entries(cache)) == 2
+    assert_equal(prepare(data, cache), first)
+
+
+def test_other_width_of_the_context_is_prepared_anew(data, cache):
+    cohort = cohort_of(data, cache)
+    folders = {
+        prepare_case(cohort, cohort.cases[0], context_width=width).folder
+        for width in (3, 4)
+    }
+    assert len(folders) == 2
+
+
+def test_treatment_of_partial_cases_changes_no_entry(data, cache):
+    first = prepare(data, cache)
+    assert prepare(data, cache, partial="background").folder == first.folder
+
+
+def test_same_content_elsewhere_shares_the_entry(
+    data, cache, tmp_path, monkeypatch
+):
+    first = prepare(data, cache)
+    shutil.copytree(data, tmp_path / "copy")
+    forbid_reading(monkeypatch)
+    assert prepare(tmp_path / "copy", cache).folder == first.folder
+    assert len(entries(cache)) == 1
+
+
+def test_touched_file_shares_the_entry(data, cache, monkeypatch):
+    first = prepare(data, cache)
+    for path in data.rglob("*.nii.gz"):
+        os.utime(path)
+    forbid_reading(monkeypatch)
+    assert prepare(data, cache).folder == first.folder
+
+
+def test_default_cache_follows_the_desktop_standard(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "keras-isample"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_cache() == tmp_path / ".cache/keras-isample"
+
+
+# Cohorts.
+
+
+def test_cases_come_in_order_with_progress(tmp_path, cache):
+    write_data(tmp_path / "data", 3)
+    cohort = cohort_of(tmp_path / "data", cache)
+    calls = []
+    cases = prepare_cohort(cohort, progress=lambda *c: calls.append(c))
+    assert [case.name for case in cases] == ["case_0", "case_1", "case_2"]
+    assert all(isinstance(case, PreparedCase) for case in cases)
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_broken_scan_is_named_and_leaves_nothing(tmp_path, cache):
+    write_data(tmp_path / "data", 2)
+    path = tmp_path / "data/imagesTr/case_1_0000.nii.gz"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError) as error:
+        prepare_cohort(cohort_of(tmp_path / "data", cache))
+    assert str(error.value).startswith(str(path))
+    assert len(entries(cache)) == 1
+    assert os.listdir(cache / "unfinished") == []
+
+
+def test_many_prepared_cases_open_in_seconds(data, cache):
+    prepare(data, cache)
+    cohort = cohort_of(data, cache)
+    many = dataclasses.replace(cohort, cases=cohort.cases * 1200)
+    started = time.monotonic()
+    assert len(prepare_cohort(many)) == 1200
+    assert time.monotonic() - started < 5
+
+
+# Damage, death and rivals.
+
+
+@pytest.mark.parametrize("name", [*ARRAYS, "case"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "missing"])
+def test_damaged_entry_is_made_again(data, cache, name, damage):
+    first = prepare(data, cache)
+    expected = contents(first)
+    ending = "json" if name == "case" else "npy"
+    path = first.folder / f"{name}.{ending}"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: 0 if damage == "empty" else -1])
+    second = prepare(data, cache)
+    assert second.folder == first.folder
+    for name, array in contents(second).items():
+        assert np.array_equal(array, expected[name])
+    assert sorted(os.listdir(second.folder)) == sorted(
+        ["case.json", *(f"{name}.npy" for name in ARRAYS)]
+    )
+    assert os.listdir(cache / "unfinished") == []
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"shape": 3}', "null", "5"])
+def test_entry_of_another_kind_is_made_again(data, cache, text):
+    first = prepare(data, cache)
+    expected = contents(first)
+    (first.folder / "case.json").write_text(text)
+    second = prepare(data, cache)
+    assert np.array_equal(contents(second)["image"], expected["image"])
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "../.."])
+def test_damaged_reference_is_made_again(data, cache, text):
+    first = prepare(data, cache)
+    reference = next((cache / "references").iterdir())
+    reference.write_text(text)
+    assert_equal(prepare(data, cache), first)
+    assert reference.read_text() == first.folder.name
+
+
+# Waits for a file at a chosen point, so that a test can kill it there.
+WRITER = """
+import os, sys, time
+from keras_isample.data import preparation
+from keras_isample.data.cohort import read_cohort
+
+data, cache, point, ready = sys.argv[1:]
+
+def stop():
+    open(ready, "w").close()
+    time.sleep(60)
+
+def before(name):
+    original = getattr(preparation, name)
+    def replacement(*args, **options):
+        stop()
+        return original(*args, **options)
+    setattr(preparation, name, replacement)
+
+if point in ("np.save image", "np.save positions"):
+    original = preparation.np.save
+    def save(path, array):
+        original(path, array)
+        if path.stem == point.split()[1]:
+            stop()
+    preparation.np.save = save
+elif point:
+    before(point)
+cohort = read_cohort(data, spacing=None, cache=cache)
+preparation.prepare_cohort(cohort)
+"""
+
+POINTS = [
+    "read_volume",
+    "np.save image",
+    "np.save positions",
+    "_move_into_place",
+    "sync",
+]
+
+
+@pytest.fixture
+def start_writer(tmp_path):
+    """Function that starts a process that prepares a data set."""
+    # The name of the command keeps TensorFlow from being imported.
+    script = tmp_path / "keras-isample"
+    script.write_text(WRITER)
+    started = []
+
+    def start(data, cache, point=""):
+        ready = tmp_path / f"ready{len(started)}"
+        arguments = [data, cache, point, ready]
+        process = subprocess.Popen([sys.executable, script, *arguments])
+        started.append(process)
+        if point:
+            limit = time.monotonic() + 60
+            while not ready.exists() and process.poll() is None:
+                assert time.monotonic() < limit
+                time.sleep(0.01)
+            assert process.poll() is None
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_writer_leaves_the_cache_usable(
+    data, cache, start_writer, point
+):
+    process = start_writer(data, cache, point)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert entries(cache) == []
+    assert len(os.listdir(cache / "unfinished")) == 2
+    cohort = cohort_of(data, cache)
+    (case,) = prepare_cohort(cohort)
+    assert os.listdir(cache / "unfinished") == []
+    assert len(entries(cache)) == 1
+    assert np.count_nonzero(case.labels()) == 168
+
+
+def test_living_writer_is_left_alone(data, cache, start_writer):
+    start_writer(data, cache, "_move_into_place")
+    (case,) = prepare_cohort(cohort_of(data, cache))
+    assert np.count_nonzero(case.labels()) == 168
+    assert len(os.listdir(cache / "unfinished")) == 2
+
+
+def test_second_of_two_writers_uses_the_work_of_the_first(data, cache):
+    cohort = cohort_of(data, cache)
+    entry = cache / "entry"
+    cache.mkdir()
+    preparation._write_entry(cohort, cohort.cases[0], entry, 3)
+    made = os.stat(entry / "case.json").st_ino
+    preparation._write_entry(cohort, cohort.cases[0], entry, 3)
+    assert os.stat(entry / "case.json").st_ino == made
+    assert os.listdir(cache / "unfinished") == []
+
+
+def test_two_processes_may_prepare_the_same_cases(
+    tmp_path, cache, start_writer
+):
+    write_data(tmp_path / "data", 6)
+    processes = [start_writer(tmp_path / "data", cache) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert len(entries(cache)) == 6
+    assert os.listdir(cache / "unfinished") == []
+    rebuilt = prepare_cohort(cohort_of(tmp_path / "data", tmp_path / "other"))
+    shared = prepare_cohort(cohort_of(tmp_path / "data", cache))
+    for case, other in zip(shared, rebuilt, strict=True):
+        assert_equal(case, other)

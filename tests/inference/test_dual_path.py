@@ -1,0 +1,286 @@
+"""Tiles are one pass over the whole scan."""
+
+import numpy as np
+import pytest
+
+from keras_isample.inference import dual_path
+from keras_isample.inference.dual_path import DualPathPredictor
+from keras_isample.models import DualPathGeometry
+from keras_isample.models import dual_path_resnet
+from keras_isample.models import single_input
+from keras_isample.sampling.patches import PatchReader
+from keras_isample.volumes.scan import Scan
+
+AIR = -1000
+
+
+def small_model(randomize, seed=0, **options):
+    return randomize(dual_path_resnet(3, width=0.2, **options), seed)
+
+
+@pytest.fixture(scope="module")
+def built():
+    return {}
+
+
+@pytest.fixture
+def model(built, randomize):
+    if "model" not in built:
+        built["model"] = small_model(randomize)
+    return built["model"]
+
+
+@pytest.fixture
+def predictor(built, model):
+    """Of tiles of 8 voxels a side."""
+    if "predictor" not in built:
+        built["predictor"] = DualPathPredictor(model, memory_for(model, 8))
+    return built["predictor"]
+
+
+def scan_of(stored):
+    stored = np.asarray(stored, np.int16)
+    channels = len(stored)
+    return Scan(
+        stored, (1 / 218,) * channels, (0.0,) * channels, (AIR,) * channels
+    )
+
+
+def noise(shape, channels=1, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(-900, 900, (channels, *shape))
+
+
+def one_pass(model, scan):
+    """The definition: pad with the outside value, predict, crop."""
+    side = -(-max(scan.shape) // 4) * 4
+    volume = scan.read([-60] * 3, [side + 60] * 3)
+    result = np.array(single_input(model, side)(volume[None])[0])
+    return result[tuple(slice(0, n) for n in scan.shape)]
+
+
+def assembled(predictor, scan):
+    """The tiles put together; every voxel must come once."""
+    result = np.full((*scan.shape, predictor.num_classes), np.nan)
+    for start, tile in predictor.tiles(scan):
+        assert all(a % 4 == 0 for a in start)
+        place = tuple(
+            slice(a, a + n) for a, n in zip(start, tile.shape[:3], strict=True)
+        )
+        assert np.isnan(result[place]).all()
+        assert result[place].shape == tile.shape
+        result[place] = tile
+    assert not np.isnan(result).any()
+    return result
+
+
+def memory_for(model, tile_size):
+    """Tile memory that gives tiles of this side."""
+    maps = 3 * model.get_layer("high_rb1_relu").output.shape[-1]
+    maps += 2 * model.get_layer("fc1").filters
+    return 4 * maps * tile_size**3 + 1
+
+
+@pytest.mark.parametrize("tile_size", [4, 12, 20])
+def test_tiles_equal_one_pass(model, tile_size):
+    scan = scan_of(noise((20, 20, 20)))
+    predictor = DualPathPredictor(model, memory_for(model, tile_size))
+    assert predictor.tile_size == tile_size
+    result = assembled(predictor, scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(21, 10, 15), (1, 2, 3)])
+def test_sizes_that_are_no_multiple_of_4(model, predictor, shape):
+    scan = scan_of(noise(shape, seed=1))
+    result = assembled(predictor, scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+def test_the_default_tile_memory_takes_a_small_scan_at_once(model):
+    scan = scan_of(noise((12, 9, 8)))
+    (tile,) = DualPathPredictor(model).tiles(scan)
+    assert tile[0] == (0, 0, 0) and tile[1].shape == (12, 9, 8, 3)
+
+
+# Where the scan is air, nothing is convolved at full resolution.
+
+
+def in_air(shape, *boxes):
+    stored = np.full((1, *shape), AIR)
+    for place in boxes:
+        stored[(0, *place)] = noise(shape)[(0, *place)]
+    return scan_of(stored)
+
+
+@pytest.mark.parametrize("tile_size", [8, 32])
+def test_air_beside_the_patient(model, tile_size):
+    scan = in_air((32, 24, 20), np.s_[3:9, 4:6, 3:5])
+    predictor = DualPathPredictor(model, memory_for(model, tile_size))
+    result = assembled(predictor, scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+def test_air_at_the_reach_of_the_path_is_not_taken_for_empty():
+    # Averages of what is above 0, so steep that the least trace of it shows.
+    model = dual_path_resnet(2, width=0.1, context_width=4)
+    for layer in model.layers:
+        if layer.name.endswith("_bn"):
+            maps = np.ones_like(layer.get_weights()[0])
+            layer.set_weights([maps, 0 * maps, 0 * maps, maps])
+        elif layer.get_weights():
+            kernel, bias = layer.get_weights()
+            layer.set_weights([np.ones_like(kernel) / kernel.size, 0 * bias])
+    high_maps = model.get_layer("high_rb1_relu").output.shape[-1]
+    kernel, bias = model.get_layer("fc1").get_weights()
+    kernel[:, :, :, high_maps:] = 0
+    model.get_layer("fc1").set_weights([kernel, bias])
+    kernel, bias = model.get_layer("fc2").get_weights()
+    kernel[..., 0], kernel[..., 1] = 0, 1e30
+    model.get_layer("fc2").set_weights([kernel, bias])
+    stored = np.zeros((1, 36, 4, 4), np.int16)
+    stored[:, 14] = 1000
+    scan = Scan(stored, (1.0,), (0.0,), (0,))
+    result = assembled(DualPathPredictor(model), scan)
+    # Predicted 14 voxels away, from 0 to 28, and not beyond.
+    assert (result[:29, ..., 1] == 1).all()
+    assert (result[29:, ..., 1] == 0.5).all()
+
+
+def test_nothing_but_air(model, predictor):
+    scan = in_air((20, 17, 12))
+    result = assembled(predictor, scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+def test_air_is_not_convolved(predictor, monkeypatch):
+    boxes = []
+    predict = predictor._predict_box
+    monkeypatch.setattr(
+        predictor,
+        "_predict_box",
+        lambda scan, start, coarse: (
+            boxes.append(coarse.shape[:3]) or predict(scan, start, coarse)
+        ),
+    )
+    list(predictor.tiles(in_air((80, 8, 8), np.s_[0:4, 0:4, 0:4])))
+    # One block and the four that its voxels reach.
+    assert sum(box[0] for box in boxes) == 5
+
+
+def test_a_constant_scan_other_than_air_is_no_shortcut(model, predictor):
+    scan = scan_of(np.full((1, 16, 16, 16), 40))
+    result = assembled(predictor, scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+# Other settings.
+
+
+def test_context_width_4(randomize):
+    model = small_model(randomize, 1, context_width=4)
+    scan = scan_of(noise((18, 16, 13), seed=2))
+    result = assembled(DualPathPredictor(model, memory_for(model, 8)), scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+def test_several_channels_with_their_own_outside_values(randomize):
+    model = small_model(randomize, 2, num_channels=2)
+    stored = noise((14, 12, 11), channels=2, seed=3).astype(np.int16)
+    stored[0, 6:], stored[1, 8:] = -1000, -32768
+    scan = Scan(stored, (1 / 218, 1e-4), (0.0, 2.5), (-1000, -32768))
+    result = assembled(DualPathPredictor(model, memory_for(model, 8)), scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+def test_thin_slabs_of_the_low_resolution_path(model, predictor, monkeypatch):
+    scan = scan_of(noise((30, 12, 12), seed=4))
+    low_rows = []
+    coarse_maps = predictor._coarse_maps
+    monkeypatch.setattr(
+        predictor,
+        "_coarse_maps",
+        lambda context, first, stop: (
+            low_rows.append((first, stop)) or coarse_maps(context, first, stop)
+        ),
+    )
+    # Two rows of 3 x 3 blocks at a time.
+    monkeypatch.setattr(
+        predictor, "_memory", 2 * 2 * 4 * 9 * predictor._low_maps
+    )
+    result = assembled(predictor, scan)
+    assert low_rows == [(0, 2), (2, 4), (4, 6), (6, 8)]
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+def test_small_tiles_of_the_low_resolution_path(model, predictor, monkeypatch):
+    monkeypatch.setattr(dual_path, "_CONTEXT_TILE", 3)
+    scan = scan_of(noise((30, 12, 17), seed=5))
+    result = assembled(predictor, scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_a_model_of_logits_predicts_probabilities(randomize):
+    logits = small_model(randomize, 3, classifier_activation=None)
+    model = dual_path_resnet(3, width=0.2)
+    model.set_weights(logits.get_weights())
+    scan = scan_of(noise((8, 8, 8)))
+    result = assembled(DualPathPredictor(logits), scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+def test_an_origin_off_the_grid_of_4_voxels_predicts_something_else(
+    model, predictor
+):
+    # Guards the tests above: they would see a misplaced context.
+    stored = noise((12, 12, 12), seed=6)
+    whole = assembled(predictor, scan_of(stored))
+    for shift, alike in ((4, True), (2, False)):
+        shifted = np.pad(
+            stored, [(0, 0)] + [(shift, 0)] * 3, constant_values=AIR
+        )
+        result = assembled(predictor, scan_of(shifted))
+        inside = result[shift:, shift:, shift:]
+        difference = np.abs(inside - whole).max()
+        assert (difference < 1e-5) == alike
+        assert alike or difference > 1e-3
+
+
+def test_later_weights_are_seen(randomize):
+    model = small_model(randomize, 4)
+    scan = scan_of(noise((8, 8, 8)))
+    predictor = DualPathPredictor(model)
+    before = assembled(predictor, scan)
+    model.set_weights(small_model(randomize, 5).get_weights())
+    after = assembled(predictor, scan)
+    assert np.abs(after - before).max() > 1e-2
+    assert after == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+@pytest.mark.parametrize("origin", [(0, 0, 0), (8, 12, 8), (12, 4, 4)])
+def test_a_training_patch_is_predicted_as_in_the_whole_scan(
+    model, predictor, make_case, origin
+):
+    # Steps of 27 from the outside value make whole numbers of all box means.
+    steps = np.random.default_rng(8).integers(0, 70, (20, 21, 18))
+    case = make_case(np.zeros(steps.shape), AIR + 27 * steps, num_classes=2)
+    reader = PatchReader([case], DualPathGeometry(8))
+    patch, context, _ = reader.read(0, np.array(origin) + 4)
+    predicted = np.array(model([patch[None], context[None]])[0])
+    place = tuple(slice(a, a + 8) for a in origin)
+    there = assembled(predictor, case.scan())[place]
+    assert predicted == pytest.approx(there, abs=1e-5)
+
+
+# Refusals.
+
+
+def test_memory_below_the_smallest_tile_is_refused(model):
+    with pytest.raises(ValueError, match="`tile_memory`"):
+        DualPathPredictor(model, 1000)
+
+
+def test_a_scan_of_other_channels_is_refused(model):
+    with pytest.raises(ValueError, match="1 channel.*scan of 2"):
+        list(DualPathPredictor(model).tiles(scan_of(noise((4, 4, 4), 2))))

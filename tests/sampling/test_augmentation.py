@@ -1,0 +1,76 @@
+"""Rotation and spacing jitter of a patch."""
+
+import numpy as np
+import pytest
+
+from keras_isample.sampling.augmentation import DRAWS
+from keras_isample.sampling.augmentation import patch_matrix
+
+SPACING = (1.0, 0.8, 3.0)
+
+
+def in_mm(matrix, spacing=SPACING):
+    """The matrix from mm steps of an unjittered patch to mm in the scan."""
+    return np.diag(spacing) @ matrix @ np.diag(1 / np.array(spacing))
+
+
+def draws_with(at, value):
+    draws = np.full(DRAWS, 0.5)
+    draws[at] = value
+    return draws
+
+
+def test_draws_in_the_middle_change_nothing():
+    matrix = patch_matrix(np.full(DRAWS, 0.5), SPACING, 0.1)
+    assert matrix == pytest.approx(np.eye(3))
+
+
+@pytest.mark.parametrize("axis, degrees", [(0, 4), (1, 4), (2, 10)])
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_largest_angle_about_each_axis(axis, degrees, end):
+    turn = in_mm(patch_matrix(draws_with(axis, end), SPACING, 0.1))
+    cosine = np.cos(np.radians(degrees))
+    diagonal = np.full(3, cosine)
+    diagonal[axis] = 1
+    assert np.diag(turn) == pytest.approx(diagonal)
+    assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(
+        degrees
+    )
+
+
+def test_the_two_ends_turn_opposite_ways():
+    left = in_mm(patch_matrix(draws_with(2, 0.0), SPACING, 0.1))
+    right = in_mm(patch_matrix(draws_with(2, 1.0), SPACING, 0.1))
+    assert left @ right == pytest.approx(np.eye(3))
+
+
+def test_angle_is_linear_in_the_draw():
+    turn = in_mm(patch_matrix(draws_with(2, 0.75), SPACING, 0.1))
+    angle = np.degrees(np.arctan2(turn[1, 0], turn[0, 0]))
+    assert abs(angle) == pytest.approx(5)
+
+
+def test_without_jitter_a_patch_is_turned_rigidly_in_mm():
+    rng = np.random.default_rng(0)
+    for draws in rng.random((20, DRAWS)):
+        turn = in_mm(patch_matrix(draws, SPACING, 0.0))
+        assert turn.T @ turn == pytest.approx(np.eye(3), abs=1e-12)
+        assert np.linalg.det(turn) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("end, sign", [(0.0, -1), (1.0, 1)])
+def test_spacing_varies_by_a_tenth_of_the_finest(axis, end, sign):
+    matrix = patch_matrix(draws_with(3 + axis, end), SPACING, 0.1)
+    expected = np.array(SPACING)
+    expected[axis] += sign * 0.08
+    assert SPACING * np.diag(matrix) == pytest.approx(expected)
+
+
+def test_jitter_is_that_of_the_patch_axes_also_when_turned():
+    rng = np.random.default_rng(1)
+    for draws in rng.random((50, DRAWS)):
+        matrix = patch_matrix(draws, SPACING, 0.1)
+        steps = np.linalg.norm(np.diag(SPACING) @ matrix, axis=0)
+        jitter = 0.1 * 0.8 * (2 * draws[3:] - 1)
+        assert steps - SPACING == pytest.approx(jitter)

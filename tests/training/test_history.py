@@ -1,0 +1,60 @@
+import csv
+
+import pytest
+
+from keras_isample.training.history import read_history
+from keras_isample.training.history import write_history
+
+NAMES = ["kidney", "liver, right lobe"]
+ROW = {"epoch": 1, "step": 3, "loss": 0.1 + 0.2, "val_dice": 0.5}
+
+PROMISED = (
+    "epoch step loss loss_total learning_rate noise_scale acceptance_rate "
+    "mean_error val_dice seconds_training seconds_error_maps "
+    "seconds_validation"
+).split()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "history.csv"
+
+
+def test_columns_are_those_promised(path):
+    write_history(path, [ROW], NAMES)
+    with open(path, newline="") as file:
+        columns = next(csv.reader(file))
+    assert set(columns) == {*PROMISED, *(f"val_dice_{n}" for n in NAMES)}
+    assert columns[:3] == ["epoch", "step", "loss"]
+
+
+def test_numbers_read_back_exactly(path):
+    rows = [ROW, {"epoch": 2, "loss": 1e-17, "val_dice_kidney": 1 / 3}]
+    write_history(path, rows, NAMES)
+    read = read_history(path)
+    assert read[0]["loss"] == 0.1 + 0.2
+    assert read[1]["loss"] == 1e-17
+    assert read[1]["val_dice_kidney"] == 1 / 3
+
+
+@pytest.mark.parametrize("nothing", [{}, {"val_dice": None}])
+def test_what_is_missing_is_empty(path, nothing):
+    write_history(path, [{"epoch": 1, **nothing}], NAMES)
+    assert read_history(path)[0]["val_dice"] is None
+    assert "None" not in path.read_text()
+
+
+def test_nan_is_empty(path):
+    write_history(path, [{"epoch": 1, "val_dice": float("nan")}], NAMES)
+    assert read_history(path)[0]["val_dice"] is None
+
+
+def test_other_logs_are_left_out(path):
+    write_history(path, [{"epoch": 1, "unheard": 5}], NAMES)
+    assert "unheard" not in path.read_text()
+
+
+def test_older_history_is_replaced(path):
+    write_history(path, [ROW, ROW], NAMES)
+    write_history(path, [ROW], NAMES)
+    assert len(read_history(path)) == 1

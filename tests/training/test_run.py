@@ -1,0 +1,347 @@
+"""One run from settings to files."""
+
+import json
+import os
+
+import keras
+import nibabel as nib
+import numpy as np
+import pytest
+
+from keras_isample.data.cohort import read_cohort
+from keras_isample.errors import InputError
+from keras_isample.training.history import read_history
+from keras_isample.training.run import fit
+from keras_isample.training.run import open_cohort
+from keras_isample.training.run import split_cohort
+from keras_isample.training.run import training_cases
+from keras_isample.training.run_folder import RunFolder
+
+
+@pytest.fixture
+def rows(ball_run):
+    return read_history(ball_run.path / "history.csv")
+
+
+def test_run_folder_is_complete(ball_run):
+    assert set(os.listdir(ball_run.path)) == {
+        "config.toml",
+        "manifest.json",
+        "model.keras",
+        "checkpoint",
+        "history.csv",
+    }
+
+
+def test_what_was_recognized_is_said(ball_run):
+    said = (ball_run.path.parent / "said.txt").read_text()
+    assert said.startswith("images/ + labels/ at ")
+    assert "4 cases" in said
+    assert "1 ball, 2 bead" in said
+
+
+def test_configuration_is_kept_as_resolved(ball_run, ball_config):
+    assert RunFolder(ball_run.path).config() == ball_config()
+
+
+def test_manifest_tells_what_was_run(ball_run):
+    manifest = json.loads((ball_run.path / "manifest.json").read_text())
+    assert manifest["command_line"] == ["fit", "balls"]
+    assert manifest["started"] <= manifest["finished"]
+    assert manifest["best_val_dice"] == ball_run.best_dice
+    assert [len(c) for c in manifest["cases"].values()] == [2, 1, 1]
+
+
+def test_history_has_a_row_an_epoch(rows):
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["step"] for row in rows] == [3, 6, 9]
+
+
+def test_history_has_the_columns_promised(rows):
+    assert set(rows[0]) == {
+        "epoch",
+        "step",
+        "loss",
+        "loss_total",
+        "learning_rate",
+        "noise_scale",
+        "acceptance_rate",
+        "mean_error",
+        "val_dice",
+        "val_dice_ball",
+        "val_dice_bead",
+        "seconds_training",
+        "seconds_error_maps",
+        "seconds_validation",
+    }
+    assert all(value is not None for row in rows for value in row.values())
+
+
+def test_history_has_the_values_promised(rows):
+    for row in rows:
+        assert row["learning_rate"] == pytest.approx(0.01)
+        assert row["noise_scale"] == pytest.approx(0.01 / 2)
+        assert 0 < row["loss"] < row["loss_total"]
+        assert 0 < row["acceptance_rate"] <= 1
+        assert 0 < row["mean_error"] < 1
+        parts = (row["val_dice_ball"], row["val_dice_bead"])
+        assert row["val_dice"] == pytest.approx(np.mean(parts))
+        assert all(v >= 0 for k, v in row.items() if k.startswith("seconds"))
+    # Before the first update everything is accepted.
+    assert rows[0]["acceptance_rate"] == 1
+    assert rows[1]["acceptance_rate"] < 1
+
+
+def test_data_term_and_penalty_are_told_apart(ball_run, rows):
+    model = keras.models.load_model(ball_run.path / "model.keras")
+    penalties = [row["loss_total"] - row["loss"] for row in rows]
+    assert sum(map(float, model.losses)) == pytest.approx(
+        np.mean(penalties), rel=0.05
+    )
+
+
+def test_result_is_that_of_the_history(ball_run, rows):
+    assert ball_run.best_dice == max(row["val_dice"] for row in rows)
+    assert len(ball_run.rows) == 3
+
+
+def test_model_knows_its_preprocessing(ball_run):
+    model = keras.models.load_model(ball_run.path / "model.keras")
+    facts = model.metadata["preprocessing"]
+    assert facts["spacing"] is None
+    assert facts["intensity"] == "ct"
+    assert facts["class_names"] == ["background", "ball", "bead"]
+
+
+def test_model_is_the_best_of_validation(ball_run, ball_config):
+    from keras_isample.callbacks import VolumeDice
+
+    config = ball_config()
+    parts = split_cohort(open_cohort(config), config)
+    callback = VolumeDice(parts["validation"])
+    callback.set_model(keras.models.load_model(ball_run.path / "model.keras"))
+    assert np.mean(callback.dice()) == pytest.approx(ball_run.best_dice)
+
+
+def test_error_maps_are_those_of_the_last_update(ball_run):
+    folder = RunFolder(ball_run.path).error_map_folder
+    assert sorted(os.listdir(folder)) == [
+        "00000-000003.npy",
+        "00001-000003.npy",
+    ]
+
+
+def test_existing_run_is_refused(ball_run, ball_config):
+    before = sorted(os.listdir(ball_run.path))
+    with pytest.raises(InputError, match="exists already"):
+        fit(ball_config(), ball_run.path)
+    assert sorted(os.listdir(ball_run.path)) == before
+
+
+def test_resuming_a_finished_run_changes_nothing(ball_run, ball_config):
+    model = ball_run.path / "model.keras"
+    before = model.read_bytes()
+    history = (ball_run.path / "history.csv").read_text()
+    result = fit(ball_config(), ball_run.path, resume=True)
+    assert result.best_dice == ball_run.best_dice
+    assert model.read_bytes() == before
+    assert (ball_run.path / "history.csv").read_text() == history
+
+
+def test_resuming_nothing_is_refused(tmp_path, ball_config):
+    with pytest.raises(InputError, match="holds no run"):
+        fit(ball_config(), tmp_path / "none", resume=True)
+    assert not (tmp_path / "none").exists()
+
+
+def broken(data):
+    """Truncates a scan."""
+    path = data / "images/case_3.nii.gz"
+    path.write_bytes(path.read_bytes()[:5000])
+    return path
+
+
+def test_broken_scan_leaves_no_run(tmp_path, write_balls, ball_config):
+    data = write_balls(tmp_path / "data")
+    path = broken(data)
+    with pytest.raises(InputError) as error:
+        fit(ball_config(data, split="3,1,0"), tmp_path / "run")
+    assert str(error.value).startswith(str(path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_broken_scan_does_not_cost_an_older_run(
+    tmp_path, write_balls, ball_config
+):
+    data = write_balls(tmp_path / "data")
+    broken(data)
+    config = ball_config(data, split="3,1,0")
+    folder = RunFolder(tmp_path / "run")
+    folder.create(config, {})
+    folder.model_file.write_text("older model")
+    with pytest.raises(InputError, match="truncated"):
+        fit(config, tmp_path / "run", overwrite=True)
+    assert folder.model_file.read_text() == "older model"
+
+
+def test_split_without_training_cases_is_refused(tmp_path, ball_config):
+    with pytest.raises(InputError, match="no case to train on"):
+        fit(ball_config(split="0,1,1"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+# Cases that are not wholly annotated.
+
+
+@pytest.fixture
+def partial_data(tmp_path, write_balls):
+    """VISCERAL: the first of three cases lacks the mask of the spleen."""
+    source = write_balls(tmp_path / "balls", cases=3)
+    for index in range(3):
+        stem = f"1000010{index}_1_CTce_ThAb"
+        image = nib.load(source / f"images/case_{index}.nii.gz")
+        labels = nib.load(source / f"labels/case_{index}.nii.gz")
+        (tmp_path / "data/Volumes").mkdir(parents=True, exist_ok=True)
+        nib.save(image, tmp_path / f"data/Volumes/{stem}.nii.gz")
+        for value, radlex in ((1, 58), (2, 86)):
+            if (index, radlex) == (0, 86):
+                continue
+            mask = (np.asarray(labels.dataobj) == value).astype(np.uint8)
+            path = tmp_path / f"data/Segmentations/{stem}_{radlex}_1.nii.gz"
+            path.parent.mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(mask, labels.affine), path)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    "partial, number, said",
+    [("exclude", 2, "left out of training"), ("background", 3, "background")],
+)
+def test_treatment_of_partial_cases_is_said(
+    partial_data, partial, number, said
+):
+    lines = []
+    cohort = read_cohort(partial_data, ["liver", "spleen"], partial=partial)
+    assert len(training_cases(cohort, lines.append).cases) == number
+    (line,) = lines
+    assert line.startswith("10000100_1_CTce_ThAb: spleen not annotated: ")
+    assert said in line
+    assert f"--partial {partial}" in line
+
+
+def test_only_partial_cases_are_refused(partial_data):
+    cohort = read_cohort(partial_data, ["liver", "spleen"])
+    cohort = cohort.subset([cohort.cases[0].name])
+    with pytest.raises(InputError, match="--partial background"):
+        training_cases(cohort, [].append)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("partial, number", [("exclude", 2), ("background", 3)])
+def test_partial_cases_are_trained_on_or_not(
+    tmp_path, partial_data, ball_config, partial, number
+):
+    config = ball_config(
+        partial_data,
+        labels="liver,spleen",
+        split="1,0,0",
+        partial=partial,
+        epochs=1,
+    )
+    result = fit(config, tmp_path / "run")
+    maps = os.listdir(RunFolder(tmp_path / "run").error_map_folder)
+    assert len(maps) == number
+    assert result.best_dice is None
+    assert (tmp_path / "run/model.keras").exists()
+
+
+# Settings that change the course of a run.
+
+
+@pytest.mark.slow
+def test_same_seed_gives_the_same_run(
+    tmp_path, ball_run, ball_config, assert_same_end
+):
+    fit(ball_config(), tmp_path / "again")
+    assert_same_end(tmp_path / "again", ball_run.path)
+
+
+@pytest.mark.slow
+def test_other_seed_gives_another_run(tmp_path, ball_run, ball_config, rows):
+    # The same cases, so that only weights and patches can differ.
+    config = ball_config(seed=1, epochs=1)
+    first = fit(config, tmp_path / "other").rows[0]
+    assert first["loss"] != rows[0]["loss"]
+
+
+@pytest.mark.slow
+def test_uniform_sampling_makes_no_maps(tmp_path, ball_config):
+    config = ball_config(sampling="uniform", epochs=2)
+    fit(config, tmp_path / "run")
+    rows = read_history(tmp_path / "run/history.csv")
+    assert [row["acceptance_rate"] for row in rows] == [1, 1]
+    assert [row["mean_error"] for row in rows] == [None, None]
+    folder = RunFolder(tmp_path / "run").error_map_folder
+    assert not folder.exists() or os.listdir(folder) == []
+
+
+@pytest.mark.slow
+def test_subset_of_the_maps_is_refreshed(tmp_path, ball_config):
+    config = ball_config(error_map_cases="1", split="3,1,0", epochs=2)
+    fit(config, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run").error_map_folder
+    assert 1 <= len(os.listdir(folder)) <= 2
+    assert sum(n.endswith("-000002.npy") for n in os.listdir(folder)) == 1
+
+
+@pytest.mark.slow
+def test_several_channels_are_learned_from(tmp_path, write_balls, ball_config):
+    data = write_balls(tmp_path / "data", channels=2, codes="PLI")
+    fit(ball_config(data, epochs=1, intensity="zscore"), tmp_path / "run")
+    model = keras.models.load_model(tmp_path / "run/model.keras")
+    assert model.metadata["num_channels"] == 2
+    assert model.inputs[0].shape[-1] == 2
+    assert model.metadata["preprocessing"]["intensity"] == "zscore"
+
+
+@pytest.mark.slow
+def test_validation_every_second_epoch(tmp_path, ball_config):
+    config = ball_config(validate_every=2, save_error_maps=True)
+    result = fit(config, tmp_path / "run")
+    rows = read_history(tmp_path / "run/history.csv")
+    validated = [row["val_dice"] is not None for row in rows]
+    assert validated == [False, True, False]
+    assert result.best_dice == rows[1]["val_dice"]
+    # With --save-error-maps, on the grid of training.
+    maps = sorted(os.listdir(tmp_path / "run/error_maps"))
+    assert len(maps) == 2
+    image = nib.load(tmp_path / "run/error_maps" / maps[0])
+    assert image.shape[1:] == (32, 34)
+    values = image.get_fdata()
+    assert 0 <= values.min() < values.max() <= 1
+
+
+@pytest.mark.slow
+def test_overwriting_starts_anew(tmp_path, ball_config):
+    config = ball_config(epochs=1)
+    first = fit(config, tmp_path / "run")
+    (tmp_path / "run/evaluation").mkdir()
+    second = fit(config, tmp_path / "run", overwrite=True)
+    assert second.rows[0]["loss"] == first.rows[0]["loss"]
+    assert not (tmp_path / "run/evaluation").exists()
+    assert ".replaced" not in os.listdir(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_learning_makes_the_loss_smaller(tmp_path, ball_config):
+    config = ball_config(
+        epochs=4,
+        steps_per_epoch=15,
+        batch_size=4,
+        learning_rate=0.05,
+        validate_every=4,
+    )
+    result = fit(config, tmp_path / "run")
+    losses = [row["loss"] for row in result.rows]
+    assert losses[-1] < 0.5 * losses[0]
+    assert result.best_dice > 0.5
