@@ -367,6 +367,11 @@ def predict(
     default="largest-component",
     show_default=True,
 )
+@click.option(
+    "--sides",
+    is_flag=True,
+    help="Left and right of merged structures apart, too.",
+)
 @click.option("--tile-memory", default="1GB", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -376,6 +381,7 @@ def evaluate(
     reference,
     prediction,
     postprocess,
+    sides,
     tile_memory,
     overwrite,
     quiet,
@@ -392,6 +398,12 @@ def evaluate(
             "needs either RUN or both --reference and --prediction",
             "Give one of the two",
         )
+    if sides and not run:
+        raise InputError(
+            "--sides",
+            "needs RUN, which knows what its classes merge",
+            "Leave it away",
+        )
     size = parse_bytes("--tile-memory", tile_memory)
     from keras_isample.metrics.summary import format_table
 
@@ -405,6 +417,7 @@ def evaluate(
                 split,
                 tile_memory=size,
                 postprocess=postprocess,
+                sides=sides,
                 overwrite=overwrite,
                 progress=progress,
             )
@@ -416,6 +429,8 @@ def evaluate(
             reference, prediction, overwrite=overwrite
         )
     click.echo(format_table(summary))
+    if "sides" in summary:
+        click.echo(format_table(summary["sides"]))
     click.echo(path)
 
 

@@ -60,6 +60,7 @@ def make_case(tmp_path):
             scales=(1 / 218,) * len(image),
             offsets=(0.0,) * len(image),
             outside=(-1000,) * len(image),
+            extremes=((-1000, 1000),) * len(image),
             affine=tuple(map(tuple, np.diag([*spacing, 1.0]))),
         )
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from keras_isample.commands.label_tables import write_label_tables
 from keras_isample.commands.predict import load_model
 from keras_isample.commands.predict import predict_case
+from keras_isample.commands.sides import side_cohort
+from keras_isample.commands.sides import split_sides
 from keras_isample.data.cohort import read_class_map
 from keras_isample.data.dataset_json import read_dataset_json
 from keras_isample.data.listing import list_scans
@@ -26,6 +28,7 @@ def evaluate_run(
     *,
     tile_memory,
     postprocess="largest-component",
+    sides=False,
     overwrite=False,
     progress=None,
 ):
@@ -38,6 +41,8 @@ def evaluate_run(
         split: `"train"`, `"validation"` or `"test"`.
         tile_memory: Bytes for the maps of one tile.
         postprocess: `"largest-component"` or `"none"`.
+        sides: Whether left and right of merged classes are reported apart
+            too, as a summary of its own under `sides`.
         overwrite: Whether an older evaluation is replaced.
         progress: Called with (cases done, cases in all).
 
@@ -57,34 +62,46 @@ def evaluate_run(
         raise InputError(
             config.data_path, f"has no {split} case", "Choose another --split"
         )
+    side_classes, origins = side_cohort(cohort)
+    if sides and not origins:
+        raise InputError(
+            "--sides", "no class merges left and right", "Leave it away"
+        )
     model = load_model(run)
     out.mkdir(parents=True, exist_ok=True)
     write_label_tables(out, cohort.class_names)
-    cases = []
+    cases, side_cases = [], []
     for done, case in enumerate(cohort.cases, start=1):
-        reference, missing = read_class_map(cohort, case)
         prediction, _ = predict_case(model, case, tile_memory, postprocess)
         file = out / f"{case.name}.nii.gz"
         write_volume(file, prediction, overwrite=True)
-        cases.append(
-            {
-                "reference_file": ", ".join(
-                    str(path) for path in case.files()[len(case.images) :]
-                ),
-                "prediction_file": str(file),
-                "metrics": evaluate_labels(
-                    reference,
-                    prediction,
-                    cohort.class_names,
-                    not_annotated=missing,
-                ),
-            }
-        )
+        cases.append(_evaluate_case(cohort, case, prediction, file))
+        if sides:
+            reference, _ = read_class_map(side_classes, case)
+            parts = split_sides(prediction, reference, side_classes, origins)
+            side_cases.append(_evaluate_case(side_classes, case, parts, file))
         if progress:
             progress(done, len(cohort.cases))
-    summary = summarize(cases, cohort.class_names, seed=config.data.seed)
+    seed = config.data.seed
+    summary = summarize(cases, cohort.class_names, seed=seed)
+    if sides:
+        summary["sides"] = summarize(
+            side_cases, side_classes.class_names, seed=seed
+        )
     write_summary(target, summary)
     return summary, target
+
+
+def _evaluate_case(cohort, case, prediction, file):
+    reference, missing = read_class_map(cohort, case)
+    labels = case.files()[len(case.images) :]
+    return {
+        "reference_file": ", ".join(str(path) for path in labels),
+        "prediction_file": str(file),
+        "metrics": evaluate_labels(
+            reference, prediction, cohort.class_names, not_annotated=missing
+        ),
+    }
 
 
 def evaluate_folders(reference, prediction, *, out=None, overwrite=False):

@@ -25,11 +25,9 @@ from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.grid import format_shape
 from keras_isample.volumes.reading import MAX_LABEL
 from keras_isample.volumes.reading import read_grid
+from keras_isample.volumes.intensity import looks_like_hu
 from keras_isample.volumes.reading import read_label_map
 from keras_isample.volumes.reading import read_volume
-
-# Bone exceeds this by far, and hardly any CT is without bone.
-_LEAST_CT_MAXIMUM = 100
 
 
 @dataclass(frozen=True)
@@ -225,7 +223,7 @@ def _check_span(path, span, intensity, findings):
             f"is constant: every voxel is {low:g}",
             "Export the scan again or leave the case out",
         )
-    elif intensity == "ct" and (low >= 0 or high < _LEAST_CT_MAXIMUM):
+    elif intensity == "ct" and not looks_like_hu(low, high):
         findings.warn(
             f"{path}: values from {low:g} to {high:g} do not look like "
             "Hounsfield units; choose `--intensity zscore` if it is no CT."

@@ -17,6 +17,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,11 @@ from keras_isample.data.class_index import index_classes
 from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_class_map
+from keras_isample.data.layout import shorten
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.intensity import looks_like_hu
 from keras_isample.volumes.reading import read_volume
 from keras_isample.volumes.resampling import resample_volume
 from keras_isample.volumes.scan import Scan
@@ -40,7 +43,7 @@ from keras_isample.volumes.volume import to_canonical
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Changes whenever entries made by older versions must not be used."""
 
 
@@ -60,6 +63,7 @@ class PreparedCase:
         outside: Stored value (int16) of what lies outside of the scan, one per
             channel.
         affine: Rows of the 4x4 matrix from its voxels to the world, mm.
+        extremes: Lowest and highest stored value of each channel.
     """
 
     name: str
@@ -72,6 +76,7 @@ class PreparedCase:
     offsets: tuple[float, ...]
     outside: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
+    extremes: tuple[tuple[int, int], ...]
 
     @property
     def size(self) -> int:
@@ -150,7 +155,25 @@ def prepare_cohort(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    if cohort.intensity == "ct":
+        _warn_of_other_units(prepared)
     return prepared
+
+
+def _warn_of_other_units(cases):
+    names = [
+        case.name
+        for case in cases
+        if not all(looks_like_hu(*pair) for pair in case.extremes)
+    ]
+    if names:
+        log.warning(
+            "%d of %d cases (%s) do not look like CT in Hounsfield units; "
+            "--intensity zscore is for other scans.",
+            len(names),
+            len(cases),
+            shorten(names),
+        )
 
 
 def prepare_case(
@@ -172,6 +195,11 @@ def prepare_case(
         _write_entry(cohort, case, cache / key, context_width)
     write_text(reference, key)
     return _open_reference(case.name, cache, reference)
+
+
+def fingerprint(cases: Sequence[PreparedCase]) -> str:
+    """Hash of names, file contents and settings of prepared cases."""
+    return _hash("cases", [[case.name, case.folder.name] for case in cases])
 
 
 def load_channels(case: Case) -> list[Volume]:
@@ -232,6 +260,7 @@ def _write_entry(cohort, case, entry, context_width):
             "scales": scan.scales,
             "offsets": scan.offsets,
             "outside": scan.outside,
+            "extremes": [[int(c.min()), int(c.max())] for c in scan.stored],
         }
         del scan, means
         resampled = resample_volume(class_map, spacing, kind="labels")

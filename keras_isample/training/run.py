@@ -14,6 +14,7 @@ from keras_isample.callbacks.volume_dice import VolumeDice
 from keras_isample.config import Config
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
+from keras_isample.data.preparation import fingerprint
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
@@ -99,6 +100,7 @@ def fit(
             every=config.training.validate_every,
             tile_memory=config.training.tile_bytes,
         )
+        folder.check_data(fingerprint([*cases, *validation.cases]))
     except InputError:
         if not resume:
             folder.undo()

@@ -119,6 +119,9 @@ class RunFolder:
         for entry in sorted(self._entries(), key=self.config_file.__eq__):
             os.rename(entry, self._replaced / entry.name)
 
+    def _manifest(self):
+        return json.loads(self.manifest_file.read_text(encoding="utf-8"))
+
     def config(self):
         """The run's `Config`.
 
@@ -134,10 +137,25 @@ class RunFolder:
         settings, data_path = read_settings(self.config_file)
         return Config.from_settings(data_path, settings)
 
+    def check_data(self, fingerprint):
+        """Notes the fingerprint of the data, or compares it on resuming.
+
+        Raises:
+            InputError: If the data are not those that the run began with.
+        """
+        known = self._manifest().get("data_fingerprint")
+        if known is None:
+            self.update_manifest(data_fingerprint=fingerprint)
+        elif known != fingerprint:
+            raise InputError(
+                self.path,
+                "its data have changed since the run began",
+                "Restore them, or start a new run",
+            )
+
     def update_manifest(self, **facts):
         """Adds facts to `manifest.json`."""
-        manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
-        manifest |= facts
+        manifest = self._manifest() | facts
         write_text(self.manifest_file, json.dumps(manifest, indent=1) + "\n")
 
 

@@ -13,6 +13,8 @@ HU_RANGE = (-1000.0, 1000.0)
 HU_SCALE = 218.0
 KINDS = ("ct", "zscore")
 
+_LEAST_MAXIMUM = 100
+
 
 @dataclass(frozen=True)
 class Intensity:
@@ -38,6 +40,11 @@ class Intensity:
         result -= np.float32(self.center)
         result /= np.float32(self.scale)
         return result
+
+
+def looks_like_hu(low: float, high: float) -> bool:
+    """Whether a range of intensities may be one of Hounsfield units."""
+    return low < 0 and high >= _LEAST_MAXIMUM
 
 
 def fit_intensity(kind: str, array: np.ndarray) -> Intensity:

@@ -554,3 +554,10 @@ def test_two_processes_may_prepare_the_same_cases(
     shared = prepare_cohort(cohort_of(tmp_path / "data", cache))
     for case, other in zip(shared, rebuilt, strict=True):
         assert_equal(case, other)
+
+
+def test_ct_that_has_no_hounsfield_units_is_pointed_out(make_case, caplog):
+    case = make_case(np.ones((4, 4, 4)), num_classes=2)
+    odd = dataclasses.replace(case, name="odd", extremes=((0, 900),))
+    preparation._warn_of_other_units([case, odd])
+    assert "1 of 2 cases (odd)" in caplog.text

@@ -171,3 +171,18 @@ def test_manifest_tells_versions_cases_and_classes(ball_data):
         "validation": 1,
         "test": 1,
     }
+
+
+def test_fingerprint_of_the_data_is_kept(folder):
+    folder.create(CONFIG, {})
+    folder.check_data("abc")
+    manifest = json.loads(folder.manifest_file.read_text())
+    assert manifest["data_fingerprint"] == "abc"
+    folder.check_data("abc")
+
+
+def test_changed_data_are_refused(folder):
+    folder.create(CONFIG, {})
+    folder.check_data("abc")
+    with pytest.raises(InputError, match="data have changed"):
+        folder.check_data("abd")
