@@ -23,9 +23,9 @@ from keras_isample.errors import InputError
 from keras_isample.volumes.grid import Grid
 from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.grid import format_shape
+from keras_isample.volumes.intensity import looks_like_hu
 from keras_isample.volumes.reading import MAX_LABEL
 from keras_isample.volumes.reading import read_grid
-from keras_isample.volumes.intensity import looks_like_hu
 from keras_isample.volumes.reading import read_label_map
 from keras_isample.volumes.reading import read_volume
 
