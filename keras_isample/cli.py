@@ -113,8 +113,6 @@ def main(verbose):
     if not verbose:
         # Remarks on how often functions are traced.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        # TensorFlow that functions are traced again for other scans.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interruption)
 

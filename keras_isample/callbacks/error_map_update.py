@@ -52,6 +52,12 @@ class ErrorMapUpdate(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         metadata = getattr(self.model, "metadata", None)
+        width = (metadata or {}).get("context_width")
+        if width not in (None, self.sampler.geometry.context_width):
+            raise ValueError(
+                f"The model has context_width={width}, the sampler "
+                f"{self.sampler.geometry.context_width}. Use the same."
+            )
         if metadata is not None and self.sampler.cohort is not None:
             facts = Preprocessing.of(self.sampler.cohort)
             metadata.setdefault("preprocessing", facts.as_metadata())
@@ -84,7 +90,8 @@ class ErrorMapUpdate(keras.callbacks.Callback):
             for start, probabilities in predictor.tiles(scan):
                 writer.write(start, probabilities)
             sampler.error_maps.replace(index, writer.finish())
-        sampler.use(chosen if sampler.sample_from == "refreshed" else cases)
+        refreshed = sampler.sample_from == "refreshed"
+        sampler.use(chosen if refreshed else cases, resident=chosen)
         if self.remove_replaced:
             sampler.error_maps.remove_unused()
         return float(

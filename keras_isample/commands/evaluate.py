@@ -15,7 +15,6 @@ from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
 from keras_isample.training.run import open_cohort
-from keras_isample.training.run import split_cohort
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.reading import read_label_map
@@ -57,7 +56,7 @@ def evaluate_run(
     out = folder.evaluation(split)
     target = out / "summary.json"
     _refuse_existing(target, overwrite)
-    cohort = split_cohort(open_cohort(config), config)[split]
+    cohort = _cases_of_run(open_cohort(config), folder, split)
     if not cohort.cases:
         raise InputError(
             config.data_path, f"has no {split} case", "Choose another --split"
@@ -90,6 +89,19 @@ def evaluate_run(
         )
     write_summary(target, summary)
     return summary, target
+
+
+def _cases_of_run(cohort, folder, split):
+    """The cases that the run itself put into this part."""
+    names = folder.cases(split)
+    lost = sorted(set(names) - {case.name for case in cohort.cases})
+    if lost:
+        raise InputError(
+            cohort.path,
+            f"no longer has the {split} case {lost[0]} of {folder.path}",
+            "Restore the data that the run was made with",
+        )
+    return cohort.subset(names)
 
 
 def _evaluate_case(cohort, case, prediction, file):

@@ -33,6 +33,8 @@ def find_inputs(paths, num_channels, *, modality="CTce_ThAb"):
     for path in map(Path, paths):
         for case in _cases_of(path, num_channels, modality):
             other = cases.get(case.name)
+            if other == case:
+                continue
             if other is not None:
                 raise InputError(
                     case.images[0],
@@ -60,7 +62,7 @@ def _cases_of(path, num_channels, modality):
     if not scans:
         return recognize(path, modality).cases
     if num_channels == 1:
-        return [Case(_case_name(s), (file,)) for s, file in scans.items()]
+        return [_single(stem, file) for stem, file in scans.items()]
     names = sorted({_case_name(stem) for stem in scans})
     return [_channels(name, scans, path, num_channels) for name in names]
 
@@ -74,9 +76,14 @@ def _case_of_file(path, num_channels):
             "Give .nii.gz, .nii or .mgz files, or a folder of them",
         )
     if num_channels == 1:
-        return Case(_case_name(stem), (path,))
+        return _single(stem, path)
     scans = list_scans(path.parent)
     return _channels(_case_name(stem), scans, path.parent, num_channels)
+
+
+def _single(stem, path):
+    # scan_0001 is a name of its own; only nnU-Net's channel 0 is cut off.
+    return Case(stem.removesuffix("_0000") or stem, (path,))
 
 
 def _channels(name, scans, folder, num_channels):

@@ -3,6 +3,7 @@
 import colorsys
 import json
 
+from keras_isample.errors import InputError
 from keras_isample.volumes.files import write_text
 
 
@@ -18,13 +19,15 @@ def label_colors(number):
     return colors
 
 
-def write_label_tables(folder, class_names):
-    """Writes `labels.ctbl` (3D Slicer), `labels.txt` (ITK-SNAP) and
-    `labels.json` (name to number) into a folder.
+def label_tables(class_names):
+    """File name to text of the tables that lie beside label maps.
 
     Args:
-        folder: An existing folder.
         class_names: Background first.
+
+    Returns:
+        `labels.ctbl` (3D Slicer), `labels.txt` (ITK-SNAP) and `labels.json`
+        (name to number).
     """
     rows = list(
         enumerate(
@@ -40,7 +43,31 @@ def write_label_tables(folder, class_names):
         word = "_".join(name.split())
         slicer.append(f"{index} {word} {red} {green} {blue} 255")
         snap.append(f'{index} {red} {green} {blue} 1 1 1 "{name}"')
-    write_text(folder / "labels.ctbl", "\n".join(slicer) + "\n")
-    write_text(folder / "labels.txt", "\n".join(snap) + "\n")
     numbers = {name: index for index, name in enumerate(class_names)}
-    write_text(folder / "labels.json", json.dumps(numbers, indent=1) + "\n")
+    return {
+        "labels.ctbl": "\n".join(slicer) + "\n",
+        "labels.txt": "\n".join(snap) + "\n",
+        "labels.json": json.dumps(numbers, indent=1) + "\n",
+    }
+
+
+def check_label_tables(folder, class_names):
+    """Refuses a folder whose tables would be replaced by other ones.
+
+    Raises:
+        InputError: Naming the table.
+    """
+    for name, text in label_tables(class_names).items():
+        path = folder / name
+        if path.exists() and path.read_bytes() != text.encode():
+            raise InputError(
+                path,
+                "exists already, with other contents",
+                "Choose another --out or --overwrite",
+            )
+
+
+def write_label_tables(folder, class_names):
+    """Writes the tables of `label_tables` into a folder."""
+    for name, text in label_tables(class_names).items():
+        write_text(folder / name, text)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_isample.commands.inputs import find_inputs
+from keras_isample.commands.label_tables import check_label_tables
 from keras_isample.commands.label_tables import write_label_tables
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
@@ -70,7 +70,8 @@ def predict(
         inputs: Files, folders and data sets.
         out: Folder to write to.
         tile_memory: Bytes for the maps of one tile.
-        probabilities: Whether `<case>_probabilities.nii.gz` is written too.
+        probabilities: Whether `<case>_probabilities.nii.gz` is written too:
+            uint8 with the classes along the last axis, 255 meaning 1.
         postprocess: `"largest-component"` or `"none"`.
         overwrite: Whether existing files are replaced.
         say: Called with a line per case.
@@ -86,16 +87,21 @@ def predict(
     """
     model = load_model(run)
     facts = Preprocessing.from_metadata(model.metadata)
-    cases = find_inputs(inputs, model.metadata["num_channels"])
+    cases = find_inputs(
+        inputs, model.metadata["num_channels"], modality=facts.modality
+    )
     out = Path(out)
     targets = [out / f"{case.name}.nii.gz" for case in cases]
     extras = [out / f"{case.name}_probabilities.nii.gz" for case in cases]
     _check_out(out, targets + extras * probabilities, overwrite)
+    names = facts.class_names or [
+        "background",
+        *(f"class_{k}" for k in range(1, model.metadata["num_classes"])),
+    ]
+    if not overwrite:
+        check_label_tables(out, names)
     for case in cases:
         _check_headers(case)
-    names = facts.class_names or [
-        f"class_{k}" for k in range(model.metadata["num_classes"])
-    ]
     for done, (case, target, extra) in enumerate(
         zip(cases, targets, extras, strict=True), start=1
     ):
@@ -104,11 +110,10 @@ def predict(
         )
         if done == 1:
             out.mkdir(parents=True, exist_ok=True)
-            write_label_tables(out, ["background", *names[1:]])
+            write_label_tables(out, names)
         write_volume(target, labels, overwrite=overwrite)
         if chances is not None:
-            scaled = Volume(chances.array / np.float32(255), chances.affine)
-            write_volume(extra, scaled, overwrite=overwrite)
+            write_volume(extra, chances, overwrite=overwrite)
         say(f"{target}")
         if progress:
             progress(done, len(cases))

@@ -19,7 +19,7 @@ def side_cohort(cohort):
     """
     classes, origins = [], []
     for index, label_class in enumerate(cohort.classes, start=1):
-        if label_class.paired:
+        if label_class.merges_sides:
             for structure in label_class.structures:
                 name = normalize_name(structure)
                 classes.append(LabelClass(name, (structure,)))

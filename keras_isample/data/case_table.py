@@ -93,6 +93,9 @@ def _check_rows(path: Path, rows: list[CaseRow]) -> None:
     for row in rows:
         if not row.case:
             problem, cure = "has no case name", "Name the case"
+        elif row.case in (".", "..") or set(row.case) & set("/\\\0"):
+            problem = f"case name {row.case!r} would not be a file name"
+            cure = "Name the case without slashes"
         elif row.case in lines:
             problem = f"repeats case {row.case} of line {lines[row.case]}"
             cure = "Remove one of the two"

@@ -74,7 +74,7 @@ def merge_masks(case: Case, classes: Sequence[LabelClass]) -> Volume:
             images.
     """
     grid = _image_grid(case)
-    merged, claimed_twice = None, 0
+    merged, claimed_twice = np.zeros(grid.shape, np.uint8), 0
     for index, label_class in enumerate(classes, start=1):
         for name in label_class.structures:
             if name not in case.masks:
@@ -82,8 +82,6 @@ def merge_masks(case: Case, classes: Sequence[LabelClass]) -> Volume:
             path = case.masks[name]
             mask = _read_mask(path)
             check_same_grid(grid, case.images[0], mask, path)
-            if merged is None:
-                merged = np.zeros_like(mask.array, dtype=np.uint8)
             claimed = merged[mask.array]
             claimed_twice += np.count_nonzero(~np.isin(claimed, (0, index)))
             merged[mask.array] = index

@@ -48,7 +48,8 @@ class Cohort:
         intensity: `"ct"` (Hounsfield units) or `"zscore"`.
         partial: What a structure that was not annotated in a case means:
             `"exclude"` (unknown) or `"background"`.
-        cache: Folder for prepared scans; `None` for no cache.
+        cache: Folder for prepared scans; `None` for the default one.
+        modality: VISCERAL volumes that were chosen.
 
     Raises:
         ValueError: If `spacing`, `intensity` or `partial` is not one of
@@ -67,6 +68,7 @@ class Cohort:
     intensity: str = "ct"
     partial: str = "exclude"
     cache: Path | None = None
+    modality: str = "CTce_ThAb"
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
@@ -244,6 +246,7 @@ def read_cohort(
         intensity=intensity,
         partial=partial,
         cache=None if cache is None else Path(cache),
+        modality=modality,
     )
 
 

@@ -47,6 +47,10 @@ FORMAT = 3
 """Changes whenever entries made by older versions must not be used."""
 
 
+_BYTES_PER_WORKER = 6 * 10**9
+"""More than enough to prepare a scan of 512 x 512 x 700."""
+
+
 @dataclass(frozen=True)
 class PreparedCase:
     """One case at the training spacing, in closest-canonical RAS+.
@@ -129,8 +133,8 @@ def prepare_cohort(
     Args:
         cohort: The cases and the settings (spacing, intensity, cache folder).
         context_width: Side of the box mean, in voxels.
-        workers: Cases prepared at the same time; the number of cores (at most
-            8) if `None`.
+        workers: Cases prepared at the same time; if `None` the number of
+            cores, at most 8 and one for each 6 GB of memory.
         progress: Called with (cases done, cases in all).
 
     Raises:
@@ -139,7 +143,7 @@ def prepare_cohort(
     cache = Path(cohort.cache or default_cache())
     cache.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(cache)
-    workers = workers or min(8, os.cpu_count() or 1)
+    workers = workers or _default_workers()
 
     def prepare(case):
         return prepare_case(cohort, case, context_width=context_width)
@@ -158,6 +162,11 @@ def prepare_cohort(
     if cohort.intensity == "ct":
         _warn_of_other_units(prepared)
     return prepared
+
+
+def _default_workers():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(8, os.cpu_count() or 1, memory // _BYTES_PER_WORKER))
 
 
 def _warn_of_other_units(cases):

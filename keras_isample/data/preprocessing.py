@@ -17,6 +17,7 @@ class Preprocessing:
         class_names: One per class, background first; empty if not known.
         paired: Indices of classes that merge a left and a right structure.
         channel_names: One per input channel.
+        modality: VISCERAL volumes that were trained on.
     """
 
     spacing: tuple[float, float, float] | None = (1.0, 1.0, 1.5)
@@ -24,6 +25,7 @@ class Preprocessing:
     class_names: tuple[str, ...] = ()
     paired: tuple[int, ...] = ()
     channel_names: tuple[str, ...] = ()
+    modality: str = "CTce_ThAb"
 
     @classmethod
     def of(cls, cohort: Cohort) -> "Preprocessing":
@@ -38,6 +40,7 @@ class Preprocessing:
                 if label_class.paired
             ),
             channel_names=tuple(cohort.channel_names),
+            modality=cohort.modality,
         )
 
     @classmethod

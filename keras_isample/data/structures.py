@@ -21,6 +21,29 @@ ALIASES = {
 }
 
 
+PAIRED_ORGANS = frozenset(
+    f"{name}{plural}"
+    for name in (
+        "adrenal_gland",
+        "clavicle",
+        "eye",
+        "femur",
+        "hip",
+        "hippocampus",
+        "humerus",
+        "kidney",
+        "lung",
+        "parotid",
+        "psoas_major",
+        "rectus_abdominis",
+        "scapula",
+        "submandibular_gland",
+    )
+    for plural in ("", "s")
+)
+"""Names under which a data set may hold left and right as one structure."""
+
+
 @dataclass(frozen=True)
 class LabelClass:
     """One class that the network learns.
@@ -35,6 +58,15 @@ class LabelClass:
 
     @property
     def paired(self) -> bool:
+        """Whether the class holds a left and a right organ.
+
+        It does if it merges two such structures, or if its name is that of an
+        organ that comes in pairs (`PAIRED_ORGANS`).
+        """
+        return self.merges_sides or self.name in PAIRED_ORGANS
+
+    @property
+    def merges_sides(self) -> bool:
         """Whether the class merges a left and a right structure."""
         sides = {split_side(normalize_name(s))[0] for s in self.structures}
         return sides.issuperset(SIDES)

@@ -63,10 +63,19 @@ class DualPathPredictor:
         self._empty_tile = keras.Model(
             [same, coarse], _head(model, same, coarse, repeat=False)
         )
+        if keras.backend.backend() == "tensorflow":
+            # Tiles come in many shapes, each of which XLA would compile anew.
+            for part in (
+                self._high_path,
+                self._low_path,
+                self._tile,
+                self._empty_tile,
+            ):
+                part.jit_compile = False
         hidden = model.get_layer("fc1").filters
         # Maps alive at the peak: the last block's sum and its summands, then
         # the hidden layer before and after its activation.
-        per_voxel = 4 * (3 * high.shape[-1] + 2 * hidden)
+        per_voxel = 4 * (3 * high.shape[-1] + 2 * hidden + self.num_classes)
         side = int((tile_memory / per_voxel) ** (1 / 3)) // 4 * 4
         if side < CONTEXT_STRIDE:
             raise ValueError(
@@ -103,6 +112,7 @@ class DualPathPredictor:
         sides = [
             _even_side(n, self.tile_size // CONTEXT_STRIDE) for n in blocks
         ]
+        sides[0] = min(sides[0], self._most_rows(blocks))
         thickness = self._slab_thickness(blocks, sides[0])
         for slab in range(0, blocks[0], thickness):
             slab_stop = min(slab + thickness, blocks[0])
@@ -217,6 +227,11 @@ class DualPathPredictor:
                 np.ascontiguousarray(context[source])[None]
             )[0]
         return result
+
+    def _most_rows(self, blocks):
+        """Context rows whose probabilities a caller may hold at once."""
+        row = 4 * self.num_classes * CONTEXT_STRIDE**3 * blocks[1] * blocks[2]
+        return max(1, int(self._memory / 2 / row))
 
     def _slab_thickness(self, blocks, side):
         """Context rows whose low-resolution maps are held at the same time."""

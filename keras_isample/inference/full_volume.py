@@ -37,7 +37,7 @@ def predict_volume(
     Returns:
         `Volume` of uint8 classes on the input's grid; with
         `return_probabilities` the pair of it and a `Volume` of uint8
-        `(x, y, z, classes)`, 255 meaning 1.
+        `(x, y, z, classes)`, 255 meaning 1, mapped to a temporary file.
 
     Raises:
         ValueError: If the number of channels is not the model's.
@@ -63,7 +63,8 @@ def predict_volume(
         grid.add(start, probabilities)
     labels = _restore(grid.finish(), like)
     if return_probabilities:
-        return labels, _restore(grid.probabilities, like)
+        chances = from_canonical(grid.probabilities, like)
+        return labels, Volume(chances, like.affine)
     return labels
 
 

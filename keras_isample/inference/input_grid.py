@@ -5,6 +5,8 @@ They arrive tile by tile and are never held for the whole scan: a slab of the
 training grid becomes the rows of the input's grid that lie within it.
 """
 
+import tempfile
+
 import numpy as np
 
 from keras_isample.volumes.resampling import axis_positions
@@ -42,7 +44,13 @@ class InputGrid:
         self.labels = np.zeros(input_shape, np.uint8)
         self.probabilities = None
         if keep_probabilities:
-            self.probabilities = np.zeros((*input_shape, num_classes), np.uint8)
+            # On disk: this is the one array as large as scan times classes.
+            self.probabilities = np.memmap(
+                tempfile.TemporaryFile(),
+                np.uint8,
+                "w+",
+                shape=(*input_shape, num_classes),
+            )
         self._axes = [
             _neighbors(axis_positions(n, s, m, t), n)
             for n, s, m, t in zip(

@@ -3,13 +3,14 @@
 Errors are rounded to 1/255 stochastically, so that an error below half a level
 stays reachable at epsilon 0: its expected stored value is the error itself.
 
-The maps lie on disk, one file per case and update. Those of the cases that
-patches are drawn from are also held in one `tf.Variable` that the sampling
-graph reads; a case that was never predicted counts as E = 1 everywhere and
-needs no memory.
+The maps lie on disk, one file per case and update. Those of the newest subset
+I* are also held in one `tf.Variable` that the sampling graph reads; older ones,
+if patches are drawn from their cases too, are mapped from their files. A case
+that was never predicted counts as E = 1 everywhere and needs no memory.
 """
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ import tensorflow as tf
 
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
+
+EVERYWHERE_1 = -1
+ON_DISK = -2
+
+_FILE_NAME = re.compile(r"\d{5}-\d{6}\.npy")
 
 
 @dataclass
@@ -77,14 +83,21 @@ class ErrorMaps:
         """Makes `error_map` the newest map of case `index`."""
         self._maps[index] = error_map
 
-    def load(self, indices):
-        """Puts the maps of the given cases into `values`.
+    def load(self, indices, resident=None):
+        """Puts the maps of the resident ones (all if `None`) into `values`.
 
         Returns:
-            int64 offsets into `values`, one per index; -1 for a case that
-            counts as 1 everywhere.
+            int64 offsets into `values`, one per index; `EVERYWHERE_1` or
+            `ON_DISK` for a case that has none.
         """
-        sizes = [self._held(index) for index in indices]
+        if resident is None:
+            resident = indices
+        sizes = [
+            self.cases[index].size
+            if index in self._maps and index in resident
+            else 0
+            for index in indices
+        ]
         offsets = np.cumsum([0, *sizes])[:-1].astype(np.int64)
         # Frees the maps in use before the new ones are read.
         self.values.assign(tf.zeros([0], tf.uint8))
@@ -95,7 +108,28 @@ class ErrorMaps:
                 flat[offset : offset + size] = stored.reshape(-1)
         with tf.device("CPU:0"):
             self.values.assign(flat)
-        return np.where(np.array(sizes) > 0, offsets, -1)
+        absent = [
+            ON_DISK if index in self._maps else EVERYWHERE_1
+            for index in indices
+        ]
+        return np.where(np.array(sizes) > 0, offsets, absent)
+
+    def read(self, indices, positions):
+        """E as stored at flat positions of cases, from the mapped files.
+
+        Args:
+            indices: int array, one case per position.
+            positions: int array.
+
+        Returns:
+            uint8 array.
+        """
+        result = np.empty(len(positions), np.uint8)
+        for index in np.unique(indices):
+            here = indices == index
+            mapped = np.load(self._maps[int(index)].path, mmap_mode="r")
+            result[here] = mapped.reshape(-1)[positions[here]]
+        return result
 
     def weights(self, index, epsilon):
         """Mean of `min(1, E + epsilon)` over the voxels of each class.
@@ -147,12 +181,10 @@ class ErrorMaps:
         """Removes the files of replaced maps and of killed writers."""
         used = {error_map.path.name for error_map in self._maps.values()}
         if self.folder.exists():
-            for path in self.folder.glob("*.npy"):
-                if path.name not in used:
+            for path in self.folder.iterdir():
+                ours = _FILE_NAME.fullmatch(path.name)
+                if ours and path.name not in used:
                     path.unlink()
-
-    def _held(self, index):
-        return self.cases[index].size if index in self._maps else 0
 
 
 class ErrorMapWriter:

@@ -18,11 +18,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_isample.data.cohort import Cohort
+from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.models.dual_path_geometry import DualPathGeometry
 from keras_isample.sampling import augmentation
 from keras_isample.sampling.acceptance import accept
 from keras_isample.sampling.centers import ClassVoxels
+from keras_isample.sampling.error_maps import EVERYWHERE_1
+from keras_isample.sampling.error_maps import ON_DISK
 from keras_isample.sampling.error_maps import ErrorMaps
 from keras_isample.sampling.exact_draw import draw_exactly
 from keras_isample.sampling.patches import PatchReader
@@ -42,8 +45,13 @@ BLOCK = 192
 class ISample:
     """Draws training patches where the network is still wrong.
 
+    Every epoch has its own patches. `ErrorMapUpdate` moves on to the next
+    epoch, with uniform sampling too; without it, set `epoch`.
+
     Args:
-        cohort: The training `Cohort`, or a list of `PreparedCase`s.
+        cohort: The training `Cohort`, or a list of `PreparedCase`s. Of a
+            cohort, cases that are not wholly annotated are treated as its
+            `partial` says.
         patch_size: Side of the labeled patch in voxels, a multiple of 4.
         batch_size: Patches per batch.
         epsilon: Slack of the acceptance; 1 accepts everything.
@@ -92,7 +100,7 @@ class ISample:
     ):
         self.cohort = cohort if isinstance(cohort, Cohort) else None
         self.cases = (
-            prepare_cohort(cohort, context_width=context_width)
+            _prepare(self.cohort, context_width)
             if self.cohort
             else list(cohort)
         )
@@ -157,12 +165,18 @@ class ISample:
         """Indices of the cases that patches are drawn from."""
         return [int(i) for i in self._used.numpy()]
 
-    def use(self, indices):
+    def use(self, indices, resident=None):
         """Draws from the given cases from now on, by their newest error maps.
 
         To be called between epochs, after maps were replaced.
+
+        Args:
+            indices: Indices of the cases.
+            resident: Those whose maps are held in memory, the others being
+                read from disk; all if `None`.
         """
         indices = sorted(indices)
+        self._resident = sorted(indices if resident is None else resident)
         counts = np.array([self.cases[i].counts for i in indices])
         present = counts > 0
         weights = np.array(
@@ -170,10 +184,10 @@ class ISample:
         )
         self.voxels.load(indices)
         offsets = self.error_maps.load(
-            indices if self.sampling == "isample" else []
+            indices if self.sampling == "isample" else [], self._resident
         )
         if self.sampling == "uniform":
-            offsets = np.full(len(indices), -1)
+            offsets = np.full(len(indices), EVERYWHERE_1)
         # The classes of a case first, then the others.
         order = np.argsort(~present, axis=1, kind="stable")
         with tf.device("CPU:0"):
@@ -235,6 +249,7 @@ class ISample:
         return {
             "epoch": self.epoch,
             "used": np.array(self.used, np.int64),
+            "resident": np.array(self._resident, np.int64),
             **self.error_maps.state(),
         }
 
@@ -242,7 +257,7 @@ class ISample:
         """Goes back to an earlier `state`."""
         self.error_maps.restore(state)
         self.epoch = int(state["epoch"])
-        self.use([int(i) for i in state["used"]])
+        self.use(state["used"].tolist(), state["resident"].tolist())
 
     def _draw_block(self, block, batches):
         seed = _fold(self.seed, self._epoch, block)
@@ -366,7 +381,24 @@ class ISample:
             lambda: tf.gather(self.error_maps.values, at),
             lambda: tf.zeros_like(at, tf.uint8),
         )
-        return tf.where(known, padded, tf.constant(255, tf.uint8))
+        error = tf.where(known, padded, tf.constant(255, tf.uint8))
+        on_disk = tf.where(offset == ON_DISK)
+        return tf.cond(
+            tf.size(on_disk) > 0,
+            lambda: tf.tensor_scatter_nd_update(
+                error, on_disk, self._read_errors(case, position, on_disk)
+            ),
+            lambda: error,
+        )
+
+    def _read_errors(self, case, position, where):
+        indices = tf.gather(self._used, tf.gather_nd(case, where))
+        errors = tf.numpy_function(
+            self.error_maps.read,
+            [indices, tf.gather_nd(position, where)],
+            tf.uint8,
+        )
+        return tf.ensure_shape(errors, [None])
 
     def _draw_rest(self, seed, cases, found, still_open):
         """Draws what rejection did not find from the weights themselves."""
@@ -382,7 +414,7 @@ class ISample:
                 self._present,
                 self._num_present,
                 self._used,
-                self._offsets >= 0,
+                self._offsets != EVERYWHERE_1,
             ],
             tf.int64,
         )
@@ -443,6 +475,13 @@ class ISample:
                     ", ".join(map(str, empty)),
                     self.epsilon,
                 )
+
+
+def _prepare(cohort, context_width):
+    cohort, notes = training_cases(cohort)
+    for note in notes:
+        log.warning(note)
+    return prepare_cohort(cohort, context_width=context_width)
 
 
 def _check_choice(name, value, choices):

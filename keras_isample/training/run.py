@@ -14,6 +14,7 @@ from keras_isample.callbacks.volume_dice import VolumeDice
 from keras_isample.config import Config
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
+from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import fingerprint
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.data.preprocessing import Preprocessing
@@ -85,7 +86,9 @@ def fit(
     cohort = open_cohort(config)
     say(cohort.describe())
     parts = split_cohort(cohort, config)
-    train = training_cases(parts["train"], say)
+    train, notes = training_cases(parts["train"])
+    for note in notes:
+        say(note)
     manifest = new_manifest(
         {**parts, "train": train}, config.data.seed, command_line
     )
@@ -101,7 +104,7 @@ def fit(
             tile_memory=config.training.tile_bytes,
         )
         folder.check_data(fingerprint([*cases, *validation.cases]))
-    except InputError:
+    except (InputError, OSError):
         if not resume:
             folder.undo()
         raise
@@ -131,50 +134,10 @@ def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
     return dict(zip(("train", "validation", "test"), parts, strict=True))
 
 
-def training_cases(train: Cohort, say: Callable[[str], None]) -> Cohort:
-    """Leaves out cases that are not wholly annotated, unless told otherwise.
-
-    Raises:
-        InputError: If no case is left.
-    """
-    missing = {case.name: train.missing(case) for case in train.cases}
-    missing = {name: classes for name, classes in missing.items() if classes}
-    for name, classes in missing.items():
-        treated = (
-            "left out of training (--partial exclude)"
-            if train.partial == "exclude"
-            else "taken as background (--partial background)"
-        )
-        say(f"{name}: {', '.join(classes)} not annotated: {treated}")
-    if train.partial == "exclude":
-        train = train.subset(
-            case.name for case in train.cases if case.name not in missing
-        )
-    if not train.cases:
-        raise InputError(
-            train.path,
-            "has no case to train on",
-            "Change --split or --labels, or use --partial background",
-        )
-    return train
-
-
 def _train(config, folder, train, cases, validation, callbacks, say):
     keras.utils.set_random_seed(config.data.seed)
     resumed = folder.state_file.exists()
-    sampler = ISample(
-        cases,
-        patch_size=config.network.patch_size,
-        batch_size=config.sampling.batch_size,
-        epsilon=config.sampling.epsilon,
-        sampling=config.sampling.sampling,
-        cases_per_batch=config.sampling.num_cases_per_batch,
-        sample_from=config.sampling.sample_from,
-        augment=config.sampling.augment,
-        spacing_jitter=config.sampling.spacing_jitter,
-        seed=config.data.seed,
-        folder=folder.error_map_folder,
-    )
+    sampler = _sampler(config, cases, folder.error_map_folder)
     model = _model(config, train)
     rows = []
     if resumed:
@@ -215,6 +178,23 @@ def _train(config, folder, train, cases, validation, callbacks, say):
         _save_error_maps(folder, sampler)
     folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
     return FitResult(folder.path, recorder.best, recorder.rows)
+
+
+def _sampler(config, cases, folder):
+    settings = config.sampling
+    return ISample(
+        cases,
+        patch_size=config.network.patch_size,
+        batch_size=settings.batch_size,
+        epsilon=settings.epsilon,
+        sampling=settings.sampling,
+        cases_per_batch=settings.num_cases_per_batch,
+        sample_from=settings.sample_from,
+        augment=settings.augment,
+        spacing_jitter=settings.spacing_jitter,
+        seed=config.data.seed,
+        folder=folder,
+    )
 
 
 def _model(config, train):

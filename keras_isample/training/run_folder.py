@@ -153,6 +153,10 @@ class RunFolder:
                 "Restore them, or start a new run",
             )
 
+    def cases(self, part):
+        """Names of the run's cases in a part of its data."""
+        return self._manifest()["cases"][part]
+
     def update_manifest(self, **facts):
         """Adds facts to `manifest.json`."""
         manifest = self._manifest() | facts

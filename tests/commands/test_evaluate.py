@@ -229,12 +229,17 @@ def test_older_evaluation_may_be_replaced(run):
     assert "foreground_mean" in path.read_text()
 
 
-def test_part_without_cases_is_refused(tmp_path, run, ball_config):
-    config = ball_config(split="3,1,0")
-    (run / "config.toml").write_text(config.to_toml())
+def test_part_without_cases_is_refused(run):
+    RunFolder(run).update_manifest(cases={"test": []})
     with pytest.raises(InputError, match="has no test case"):
         evaluate_run(run, "test", tile_memory=MEMORY)
     assert not (run / "evaluation").exists()
+
+
+def test_case_that_is_gone_is_missed_and_not_replaced(run):
+    RunFolder(run).update_manifest(cases={"test": ["case_99"]})
+    with pytest.raises(InputError, match="no longer has the test case case_99"):
+        evaluate_run(run, "test", tile_memory=MEMORY)
 
 
 def test_folder_that_is_no_run_is_refused(tmp_path):
@@ -258,6 +263,7 @@ def test_structure_that_was_not_annotated_is_null(
             save(tmp_path / name, mask, image.affine)
     config = ball_config(tmp_path / "d", labels="liver,spleen", split="0,0,1")
     RunFolder(run).config_file.write_text(config.to_toml())
+    RunFolder(run).update_manifest(cases={"test": stems})
     summary, _ = evaluate_run(run, "test", tile_memory=MEMORY)
     first, second = summary["metric_per_case"]
     assert first["metrics"]["1"]["Dice"] is not None

@@ -104,3 +104,18 @@ def test_file_of_another_kind_is_refused(tmp_path):
 def test_folder_without_scans_is_refused(tmp_path):
     touch(tmp_path / "empty")
     refusal([tmp_path / "empty"])
+
+
+def test_number_at_the_end_of_a_single_channel_is_part_of_the_name(tmp_path):
+    for name in ("scan_0001", "scan_0002", "other_0000"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    names = [case.name for case in find_inputs([tmp_path], 1)]
+    assert sorted(names) == ["other", "scan_0001", "scan_0002"]
+
+
+def test_both_channels_of_a_case_may_be_named(tmp_path):
+    files = [tmp_path / f"p_000{channel}.nii.gz" for channel in (0, 1)]
+    for file in files:
+        file.touch()
+    (case,) = find_inputs(files, 2)
+    assert case.images == tuple(files)

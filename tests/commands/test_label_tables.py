@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from keras_isample.commands.label_tables import check_label_tables
 from keras_isample.commands.label_tables import label_colors
 from keras_isample.commands.label_tables import write_label_tables
+from keras_isample.errors import InputError
 
 NAMES = ["background", "kidney", "psoas major", "liver"]
 
@@ -60,3 +62,10 @@ def test_programs_read_numbers_by_name(tmp_path):
         "psoas major": 2,
         "liver": 3,
     }
+
+
+def test_other_tables_in_the_folder_are_not_replaced(tmp_path):
+    write_label_tables(tmp_path, ["background", "liver"])
+    check_label_tables(tmp_path, ["background", "liver"])
+    with pytest.raises(InputError, match="with other contents"):
+        check_label_tables(tmp_path, ["background", "kidney"])

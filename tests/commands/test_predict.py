@@ -120,7 +120,7 @@ def test_probabilities_are_those_of_the_labels(predicted):
     image = nib.load(predicted / "case_0_probabilities.nii.gz")
     labels = nib.load(predicted / "case_0.nii.gz")
     assert np.array_equal(image.affine, labels.affine)
-    values, labels = image.get_fdata(), np.asarray(labels.dataobj)
+    values, labels = image.get_fdata() / 255, np.asarray(labels.dataobj)
     assert values.shape == (*labels.shape, 3)
     np.testing.assert_allclose(values.sum(axis=-1), 1, atol=0.01)
     won = np.take_along_axis(values, labels[..., None].astype(int), -1)[..., 0]

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from keras_isample.data.case_table import read_case_table
 from keras_isample.data.folders import read
 from keras_isample.errors import InputError
 
@@ -218,3 +219,11 @@ def test_folder_without_scans_is_an_error(tmp_path):
 
 def test_other_folders_are_another_layout(tmp_path):
     assert read(tmp_path, "") is None
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "..", "a\\b"])
+def test_case_name_that_is_no_file_name_is_refused(tmp_path, name):
+    table = tmp_path / "cases.csv"
+    table.write_text(f"case,image,label\n{name},i.nii,l.nii\n")
+    with pytest.raises(InputError, match="line 2"):
+        read_case_table(table)

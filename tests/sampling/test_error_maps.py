@@ -155,3 +155,27 @@ def test_only_files_of_replaced_maps_are_removed(
     maps.remove_unused()
     left = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert left == ["00000-000002.npy", "00001-000001.npy"]
+
+
+def test_only_resident_maps_are_held_in_memory(make_case, tmp_path):
+    cases = [make_case(np.ones((3, 4, 5)), name=f"c{i}") for i in range(3)]
+    maps = ErrorMaps(cases, tmp_path / "maps")
+    for index in (0, 1):
+        writer = maps.writer(index, 1, (0, 1))
+        writer.write((0, 0, 0), np.full((3, 4, 5, 2), 0.5, np.float32))
+        maps.replace(index, writer.finish())
+    assert maps.load([0, 1, 2], resident=[1]).tolist() == [-2, 0, -1]
+    held = maps.values.numpy()
+    assert held.shape == (60,)
+    stored = np.load(maps[0].path).ravel()
+    found = maps.read(np.array([0, 1, 0]), np.array([7, 0, 59]))
+    assert found.tolist() == [stored[7], held[0], stored[59]]
+
+
+def test_files_of_others_are_left_alone(make_case, tmp_path):
+    maps = ErrorMaps([make_case(np.ones((3, 4, 5)))], tmp_path)
+    (tmp_path / "mine.npy").write_bytes(b"")
+    (tmp_path / "00000-000007.npy").write_bytes(b"")
+    maps.remove_unused()
+    assert (tmp_path / "mine.npy").exists()
+    assert not (tmp_path / "00000-000007.npy").exists()

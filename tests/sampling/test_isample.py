@@ -512,3 +512,34 @@ def test_class_counts_behind_the_last_present_class_do_not_matter(make_case):
     wider = replace(case, counts=(*case.counts, 0, 0))
     narrow, wide = (ISample([c], seed=1) for c in (case, wider))
     assert (draw(narrow, 50)[1] == draw(wide, 50)[1]).all()
+
+
+def test_maps_on_disk_give_the_same_draws_as_maps_in_memory(
+    make_case, set_error_map
+):
+    rng = np.random.default_rng(5)
+    cases = [
+        make_case(rng.integers(0, 2, (6, 7, 8)), num_classes=2, name=f"c{i}")
+        for i in range(3)
+    ]
+    drawn = []
+    for resident in (None, [1], []):
+        sampler = ISample(cases, batch_size=8, sample_from="all", seed=2)
+        for index in range(2):
+            levels = np.random.default_rng(index).integers(0, 60, (6, 7, 8))
+            set_error_map(sampler.error_maps, index, levels)
+        sampler.use(range(3), resident)
+        drawn.append([c.numpy() for _, c, _ in sampler.centers(4)])
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+
+
+def test_cohort_is_trained_on_as_its_partial_says(monkeypatch, caplog):
+    seen = []
+    monkeypatch.setattr(isample, "training_cases", lambda c: (c, ("a note",)))
+    monkeypatch.setattr(
+        isample, "prepare_cohort", lambda c, **_: seen.append(c) or []
+    )
+    assert isample._prepare("cohort", 3) == []
+    assert seen == ["cohort"]
+    assert "a note" in caplog.text
