@@ -78,6 +78,7 @@ def memory_for(model, tile_size):
     """Tile memory that gives tiles of this side."""
     maps = 3 * model.get_layer("high_rb1_relu").output.shape[-1]
     maps += 2 * model.get_layer("fc1").filters
+    maps += model.outputs[0].shape[-1]
     return 4 * maps * tile_size**3 + 1
 
 

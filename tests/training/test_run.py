@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from keras_isample.data.cohort import read_cohort
+from keras_isample.data.partial import training_cases
 from keras_isample.errors import InputError
 from keras_isample.training.history import read_history
 from keras_isample.training.run import fit
 from keras_isample.training.run import open_cohort
 from keras_isample.training.run import split_cohort
-from keras_isample.training.run import training_cases
 from keras_isample.training.run_folder import RunFolder
 
 
@@ -220,10 +220,9 @@ def partial_data(tmp_path, write_balls):
 def test_treatment_of_partial_cases_is_said(
     partial_data, partial, number, said
 ):
-    lines = []
     cohort = read_cohort(partial_data, ["liver", "spleen"], partial=partial)
-    assert len(training_cases(cohort, lines.append).cases) == number
-    (line,) = lines
+    kept, (line,) = training_cases(cohort)
+    assert len(kept.cases) == number
     assert line.startswith("10000100_1_CTce_ThAb: spleen not annotated: ")
     assert said in line
     assert f"--partial {partial}" in line
@@ -233,7 +232,7 @@ def test_only_partial_cases_are_refused(partial_data):
     cohort = read_cohort(partial_data, ["liver", "spleen"])
     cohort = cohort.subset([cohort.cases[0].name])
     with pytest.raises(InputError, match="--partial background"):
-        training_cases(cohort, [].append)
+        training_cases(cohort)
 
 
 @pytest.mark.slow
