@@ -4,7 +4,6 @@ A `dataset.json` beside them names the labels, a `cases.csv` fixes the cases
 and their split.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,8 +113,18 @@ def _row_error(table: Path, row: CaseRow, problem: str) -> InputError:
 
 
 def _name_values(layout: Layout) -> Layout:
-    label_maps = (case.label_map for case in layout.cases)
-    values = _all_values(read_label_map(path).array for path in label_maps)
+    values, damaged = set(), []
+    for case in layout.cases:
+        try:
+            labels = read_label_map(case.label_map, warn=lambda line: None)
+        except InputError as error:
+            # Told again, with all else that is wrong, when the case is read.
+            damaged.append(error)
+        else:
+            values |= label_values(labels.array)
+    values = [str(value) for value in sorted(values - {0})]
+    if not values and damaged:
+        raise damaged[0]
     if not values:
         raise InputError(
             layout.cases[0].label_map.parent,
@@ -128,10 +137,3 @@ def _name_values(layout: Layout) -> Layout:
         structures={f"label_{value}": int(value) for value in values},
         notes=(*layout.notes, note),
     )
-
-
-def _all_values(arrays: Iterable) -> list[str]:
-    values = set()
-    for array in arrays:
-        values.update(label_values(array))
-    return [str(value) for value in sorted(values - {0})]

@@ -61,7 +61,8 @@ def pair_cases(
 
     Raises:
         InputError: If there are no images or no label maps, or a labeled
-            case lacks a channel or has one too many.
+            case has a channel too many. One that lacks a channel is listed
+            with the file that is missing, for whoever reads it to name.
     """
     image_files = _scans_of(images)
     label_files = _scans_of(labels)
@@ -75,7 +76,12 @@ def pair_cases(
     return Pairing(
         cases={
             name: Case(
-                name, tuple(files[i] for i in sorted(files)), label_files[name]
+                name,
+                tuple(
+                    files.get(i, images / f"{name}_{i:04d}{ENDINGS[0]}")
+                    for i in range(len(channel_names))
+                ),
+                label_files[name],
             )
             for name, files in sorted(labeled.items())
         },
@@ -126,20 +132,12 @@ def _check_channels(
     channel_names: tuple[str, ...],
 ) -> None:
     first = files.get(0)
-    for channel, channel_name in enumerate(channel_names):
-        if channel in files:
-            continue
-        if first is not None and stem_of(first.name) == name:
-            raise InputError(
-                first,
-                f"is one file for the channels {', '.join(channel_names)}",
-                f"Write one file a channel: {name}_0000, {name}_0001, ...",
-            )
+    lacking = set(range(len(channel_names))) - set(files)
+    if lacking and first is not None and stem_of(first.name) == name:
         raise InputError(
-            images / f"{name}_{channel:04d}{ENDINGS[0]}",
-            f"case {name} lacks this file, its channel {channel} "
-            f"({channel_name})",
-            "Add the file, one a channel, or remove the case",
+            first,
+            f"is one file for the channels {', '.join(channel_names)}",
+            f"Write one file a channel: {name}_0000, {name}_0001, ...",
         )
     for channel in sorted(files):
         if channel >= len(channel_names):

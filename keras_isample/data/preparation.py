@@ -30,6 +30,7 @@ from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_class_map
 from keras_isample.data.layout import shorten
+from keras_isample.errors import InputError
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.grid import check_same_grid
@@ -352,7 +353,12 @@ def _hash(settings, files):
 
 
 def _stamp(path):
-    facts = os.stat(path)
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        raise InputError(
+            path, "does not exist", "Add the file or leave the case out"
+        ) from None
     return [
         str(path.resolve()),
         facts.st_size,

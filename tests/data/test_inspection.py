@@ -345,3 +345,21 @@ def test_real_scans():
     for report in inspect_cohort(cohort):
         assert report.trainable
         assert 0.01 < report.shares["anterior"] < 0.05
+
+
+def test_all_damaged_files_are_named_at_once(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name in "abc":
+        save(tmp_path / f"images/{name}_0000.nii.gz", scan())
+        save(tmp_path / f"labels/{name}.nii.gz", labels())
+    save(tmp_path / "images/c_0001.nii.gz", scan())
+    for name in "ab":
+        (tmp_path / f"labels/{name}.nii.gz").write_bytes(b"no scan")
+    cohort = read_cohort(tmp_path)
+    problems = {r.name: r.problems for r in inspect_cohort(cohort)}
+    assert not problems["c"]
+    for name in "ab":
+        text = " ".join(problems[name])
+        assert f"labels/{name}.nii.gz" in text
+        assert f"images/{name}_0001.nii.gz: does not exist" in text
