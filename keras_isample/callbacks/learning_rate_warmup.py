@@ -11,6 +11,10 @@ class LearningRateWarmup(keras.callbacks.Callback):
     Where the schedule does not change there is no warm-up. The rate is a
     function of epoch and step alone, so that a resumed run has the same.
 
+    Keras keeps the rate inside the velocity of SGD. The velocity is left as
+    it is: the papers do not say otherwise, and a warm-up changes the rate so
+    little from step to step that momentum follows.
+
     Adds `learning_rate` (at the last step) to the epoch's logs.
 
     Args:
@@ -28,6 +32,7 @@ class LearningRateWarmup(keras.callbacks.Callback):
         self.schedule = schedule if callable(schedule) else lambda _: schedule
         self.warmup_epochs = warmup_epochs
         self._epoch = 0
+        self._changes = {}
 
     def rate(self, epoch, step, steps):
         """The rate of a step.
@@ -37,16 +42,22 @@ class LearningRateWarmup(keras.callbacks.Callback):
             step: Within the epoch, from 0.
             steps: Steps per epoch.
         """
-        begin, origin = 0, 0.0
-        for changed in range(1, epoch + 1):
-            if self.schedule(changed) != self.schedule(changed - 1):
-                origin = self._between(
-                    origin, self.schedule(changed - 1), changed - begin
-                )
-                begin = changed
+        begin, origin = self._last_change(epoch)
         return self._between(
             origin, self.schedule(epoch), epoch - begin + (step + 1) / steps
         )
+
+    def _last_change(self, epoch):
+        """Epoch of the last change, and the rate in force before it."""
+        if epoch not in self._changes:
+            begin, origin = 0, 0.0
+            for changed in range(1, epoch + 1):
+                before = self.schedule(changed - 1)
+                if self.schedule(changed) != before:
+                    origin = self._between(origin, before, changed - begin)
+                    begin = changed
+            self._changes[epoch] = begin, origin
+        return self._changes[epoch]
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch

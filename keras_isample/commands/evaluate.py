@@ -1,5 +1,6 @@
 """Compares predictions with references, case by case, on the input grid."""
 
+import json
 from pathlib import Path
 
 from keras_isample.commands.label_tables import write_label_tables
@@ -10,6 +11,7 @@ from keras_isample.commands.sides import split_sides
 from keras_isample.data.cohort import read_class_map
 from keras_isample.data.dataset_json import read_dataset_json
 from keras_isample.data.listing import list_scans
+from keras_isample.data.structures import normalize_name
 from keras_isample.errors import InputError
 from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
@@ -121,7 +123,8 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
 
     Every reference needs a prediction with the same file name; what else lies
     among the predictions is left alone. The labels are named by a
-    `dataset.json` in or above the reference folder, if there is one. Writes
+    `dataset.json` in or above the reference folder, or by the `labels.json`
+    beside the predictions; if both exist they must agree. Writes
     `summary.json` beside the predictions.
 
     Args:
@@ -148,7 +151,9 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
             f"has no label map for {lost[0]}" if lost else "has no label map",
             "Predict every case of the reference folder",
         )
-    names = _class_names(reference)
+    names = _common_names(
+        reference, _class_names(reference), _predicted_names(prediction)
+    )
     volumes = []
     for name in pairs:
         truth = read_label_map(truths[name])
@@ -188,6 +193,38 @@ def _refuse_existing(target, overwrite):
         raise InputError(
             target, "exists already", "Add --overwrite to replace it"
         )
+
+
+def _common_names(reference, names, predicted):
+    """The names of both folders, which must not contradict each other."""
+    if names is None or predicted is None:
+        return names or predicted
+    for k, (name, other) in enumerate(zip(names, predicted, strict=False)):
+        if normalize_name(name) != normalize_name(other):
+            raise InputError(
+                reference,
+                f"label {k} is {name} here but {other} in the predictions",
+                "Compare label maps of the same classes",
+            )
+    return max(names, predicted, key=len)
+
+
+def _predicted_names(folder):
+    """Names from the `labels.json` that predict writes, or `None`."""
+    file = folder / "labels.json"
+    if not file.is_file():
+        return None
+    try:
+        numbers = json.loads(file.read_text(encoding="utf-8"))
+        return [name for name, _ in sorted(numbers.items(), key=_number)]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            file, f"is not what predict writes ({error})", "Remove it"
+        ) from error
+
+
+def _number(pair):
+    return pair[1]
 
 
 def _class_names(folder):

@@ -10,6 +10,7 @@ import pytest
 
 from keras_isample.commands.evaluate import evaluate_folders
 from keras_isample.commands.evaluate import evaluate_run
+from keras_isample.commands.label_tables import write_label_tables
 from keras_isample.errors import InputError
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.volume import Volume
@@ -270,3 +271,30 @@ def test_structure_that_was_not_annotated_is_null(
     assert set(first["metrics"]["2"].values()) == {None}
     assert second["metrics"]["2"]["n_ref"] > 0
     assert summary["mean"]["2"]["Dice"] == second["metrics"]["2"]["Dice"]
+
+
+def test_label_maps_of_other_classes_are_not_compared(tmp_path):
+    for folder in ("truth", "guess"):
+        array = np.zeros((4, 4, 4), np.uint8)
+        array[1] = 1
+        save(tmp_path / folder / "a.nii.gz", array, np.eye(4))
+    names = {"background": 0, "liver": 1}
+    (tmp_path / "truth/dataset.json").write_text(json.dumps({"labels": names}))
+    write_label_tables(tmp_path / "guess", ["background", "kidney"])
+    with pytest.raises(InputError, match="is liver here but kidney"):
+        evaluate_folders(tmp_path / "truth", tmp_path / "guess")
+    write_label_tables(tmp_path / "guess", ["background", "Liver"])
+    summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
+    assert summary["mean"]["1"]["Dice"] == 1
+
+
+def test_predictions_name_their_own_labels(tmp_path):
+    for folder in ("truth", "guess"):
+        save(
+            tmp_path / folder / "a.nii.gz",
+            np.ones((3, 3, 3), np.uint8),
+            np.eye(4),
+        )
+    write_label_tables(tmp_path / "guess", ["background", "kidney"])
+    summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
+    assert summary["labels"] == {"1": "kidney"}
