@@ -249,6 +249,12 @@ def fit(
     """
     chosen = {key: value for key, value in options.items() if value is not None}
     started = time.strftime("%Y%m%d-%H%M%S")
+    if resume and overwrite:
+        raise InputError(
+            "--overwrite",
+            "contradicts --resume",
+            "Continue the run or replace it, not both",
+        )
     if resume:
         config = _resumed_config(run, config_file, preset, data_path, chosen)
     else:

@@ -471,3 +471,10 @@ def test_options_win_over_file_over_preset(tmp_path, ball_data, ball_settings):
     assert "learning_rate = 0.001\n" in text
     assert 'split = "16,4,0"\n' in text
     assert "patch_size = 8\n" in text
+
+
+def test_resume_and_overwrite_contradict_each_other(tmp_path):
+    command = ["fit", "--run", str(tmp_path), "--resume", "--overwrite"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert "--overwrite: contradicts --resume" in result.output

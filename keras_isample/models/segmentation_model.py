@@ -14,7 +14,7 @@ class SegmentationModel(keras.Model):
     Attributes:
         metadata: JSON-compatible dictionary. `network` and what belongs to its
             geometry are set by the function that builds the model;
-            `preprocessing`, `classes` and `channels` are set by training.
+            `preprocessing` is set by training.
     """
 
     metadata = None
