@@ -11,6 +11,8 @@ is its shortcut (Goyal et al., 2017).
 from keras import layers
 from keras import regularizers
 
+from keras_isample.models.normalization import BatchNormalization
+
 NORMALIZATION_MOMENTUM = 0.9
 """Of the moving statistics. Whole scans are predicted with them after every
 epoch, so they must be those of the current weights; at Keras' default of 0.99
@@ -41,7 +43,7 @@ def convolution(x, filters, kernel_size, *, l2, name, activate=True, gamma=1):
         kernel_regularizer=regularizers.L2(l2) if l2 else None,
         name=name,
     )(x)
-    x = layers.BatchNormalization(
+    x = BatchNormalization(
         momentum=NORMALIZATION_MOMENTUM,
         gamma_initializer="ones" if gamma else "zeros",
         name=f"{name}_bn",
