@@ -40,7 +40,12 @@ SPACINGS = ("native", "1,1,1.5")
     help="Shapes of the scans for the second table.",
 )
 @click.option("--sample-from", default="refreshed", show_default=True)
-@click.option("--sampling", default="isample", show_default=True)
+@click.option(
+    "--sampling",
+    default="isample",
+    show_default=True,
+    help="For the first table.",
+)
 @click.option("--width", default=0.2, show_default=True)
 @click.option("--steps", default=20, show_default=True, help="Per epoch.")
 @click.option("--batch-size", default=12, show_default=True)
@@ -118,7 +123,7 @@ def _measure_fit(folder, data, settings, options):
     text = json.dumps(settings)
     cold = _child("prepare", str(data), text)
     warm = _child("fit-once", str(data), text)
-    return {"prepare s": cold["s"]} | warm
+    return cold | warm
 
 
 def _child(*arguments):
@@ -160,7 +165,8 @@ def prepare(data, settings):
     prepare_cohort(
         open_cohort(Config.from_settings(data, json.loads(settings)))
     )
-    click.echo(json.dumps({"s": _since_start()}))
+    row = {"prepare s": _since_start(), "prepare GB": _peak_gb()}
+    click.echo(json.dumps(row))
 
 
 @main.command(hidden=True)
