@@ -37,12 +37,12 @@ def tables(scaling, tmp_path_factory):
 
 
 def test_cases_differ_and_are_what_was_asked_for(scaling, tmp_path):
-    scaling._write_cases(tmp_path, 6, (20, 17, 18))
+    scaling._write_cases(tmp_path, 6, (36, 33, 34))
     images = sorted((tmp_path / "images").iterdir())
     assert len({path.read_bytes() for path in images}) == 6
     for path in images:
         label_map = nib.load(tmp_path / "labels" / path.name)
-        assert nib.load(path).shape == label_map.shape == (20, 17, 18)
+        assert nib.load(path).shape == label_map.shape == (36, 33, 34)
         assert len(np.unique(np.asarray(label_map.dataobj))) > 5
 
 
@@ -68,7 +68,7 @@ def test_predictions_lie_on_the_grid_of_the_scan(tables):
     _, folder = tables
     for spacing in ("native", "1,1,1.5"):
         out = folder / "48x40x36" / f"predicted-{spacing}"
-        predicted = nib.load(out / "case_0000.nii.gz")
-        scan = nib.load(folder / "48x40x36" / "images" / "case_0000.nii")
+        predicted = nib.load(out / "scan0000.nii.gz")
+        scan = nib.load(folder / "48x40x36" / "images" / "scan0000.nii")
         assert predicted.shape == scan.shape
         assert np.array_equal(predicted.affine, scan.affine)
