@@ -7,15 +7,15 @@ is of a process of its own, started cold: seconds from its start, and its
 largest resident memory. Mapped files count as well, though the system may take
 that memory back at any time; "own GB" is while training and without them.
 
-About 15 minutes on two cores with the defaults, which use a narrow network:
-what is measured does not depend on its width, except seconds. `--width 1` is
+About 15 minutes on two cores with the defaults, which use a narrow network: it
+is the quicker one, and memory for tiles is bounded at any width. `--width 1` is
 the network of the papers. `--quick` runs everything in small.
 
 To expect on two shared cores (AVX-512, November 2026): 3.7 s until the first
 step with 8 cases and 5 s with 1,200; an epoch of 9.4 and 9.4 to 10.1 core
-seconds; 22 and 391 open files, never more. 512 x 512 x 700 at width 0.1: 2.2 GB
-and 74 s, at a training spacing of 1 x 1 x 1.5 mm 2.5 GB and 46 s; the network
-of the papers on 96 of its 512 rows: 2.1 GB and 139 s.
+seconds; 22 and 391 open files. 512 x 512 x 700 at width 0.1: 2.2 GB and 74 s,
+at a training spacing of 1 x 1 x 1.5 mm 2.5 GB and 46 s; the network of the
+papers on 96 of its 512 rows: 2.1 GB and 139 s.
 """
 
 import json
