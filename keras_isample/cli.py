@@ -464,8 +464,8 @@ def _resumed_config(run, config_file, preset, data_path, chosen):
 
 def _built_in_phantom(quiet):
     """The default data set, drawn once and kept in the cache."""
+    from keras_isample.data.cache import default_cache
     from keras_isample.data.phantom import write_phantom
-    from keras_isample.data.preparation import default_cache
 
     path = default_cache() / "phantom"
     if not path.exists():

@@ -284,6 +284,9 @@ class TrainingConfig(_Group):
     epochs: "int" = _setting(50, "Epochs.")
     steps_per_epoch: "int" = _setting(100, "Steps per epoch.")
     validate_every: "int" = _setting(1, "Epochs between two validations.")
+    validate_cases: "str" = _setting(
+        "all", "Cases of each validation, the same ones: all, or a number."
+    )
     mixed_precision: "str" = _setting(
         "none",
         "Type of the layers' arithmetic; softmax and loss stay float32.",
@@ -300,7 +303,12 @@ class TrainingConfig(_Group):
         _check_range(self, "epochs", 1)
         _check_range(self, "steps_per_epoch", 1)
         _check_range(self, "validate_every", 1)
-        _ = self.tile_bytes
+        _ = self.tile_bytes, self.num_validate_cases
+
+    @property
+    def num_validate_cases(self):
+        """Number, or `None` for all."""
+        return _number_or_all(self, "validate_cases")
 
     @property
     def tile_bytes(self):

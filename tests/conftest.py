@@ -19,6 +19,13 @@ def shared_data():
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    """Keeps tests away from the user's cache."""
+    home = tmp_path_factory.getbasetemp() / "cache-home"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+
+
 @pytest.fixture
 def make_case(tmp_path):
     """Function that writes a `PreparedCase` from a label map.

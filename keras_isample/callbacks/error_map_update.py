@@ -92,6 +92,10 @@ class ErrorMapUpdate(keras.callbacks.Callback):
             sampler.error_maps.replace(index, writer.finish())
         refreshed = sampler.sample_from == "refreshed"
         sampler.use(chosen if refreshed else cases, resident=chosen)
+        if refreshed:
+            # The others are made anew before they are used again; with many
+            # cases they would fill the disk.
+            sampler.error_maps.keep(chosen)
         if self.remove_replaced:
             sampler.error_maps.remove_unused()
         return float(

@@ -137,14 +137,19 @@ def _check_headers(case):
         check_same_grid(grids[0], case.images[0], grid, path)
 
 
-def predict_case(model, case, tile_memory, postprocess, probabilities=False):
-    """Labels, and probabilities or `None`, of one case on its own grid."""
+def _read_channels(case):
     volumes = [read_volume(path) for path in case.images]
     for path, volume in zip(case.images[1:], volumes[1:], strict=True):
         check_same_grid(volumes[0], case.images[0], volume, path)
+    return volumes
+
+
+def predict_case(model, case, tile_memory, postprocess, probabilities=False):
+    """Labels, and probabilities or `None`, of one case on its own grid."""
     result = predict_volume(
         model,
-        volumes,
+        # Not kept here, so that they are freed once they are prepared.
+        _read_channels(case),
         tile_memory=tile_memory,
         return_probabilities=probabilities,
     )

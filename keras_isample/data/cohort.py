@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras_isample.data import class_map
+from keras_isample.data.cache import default_cache
 from keras_isample.data.description import describe
 from keras_isample.data.layout import Case
 from keras_isample.data.layout import Layout
@@ -198,7 +199,8 @@ def read_cohort(
 ) -> Cohort:
     """Recognizes the layout of a data set and lists its labeled cases.
 
-    No image is opened; label maps are only if nothing names their values.
+    No image is opened; label maps are only if nothing names their values, and
+    then once as long as they stay the same.
 
     Args:
         path: Folder in VISCERAL, nnU-Net v2 raw or `images/` + `labels/`
@@ -224,7 +226,8 @@ def read_cohort(
     >>> print(cohort.describe())
     """
     path = Path(path)
-    layout = recognize(path, modality)
+    cache = None if cache is None else Path(cache)
+    layout = recognize(path, modality, cache or default_cache())
     if not layout.cases:
         raise InputError(
             path,
@@ -245,7 +248,7 @@ def read_cohort(
         spacing=spacing,
         intensity=intensity,
         partial=partial,
-        cache=None if cache is None else Path(cache),
+        cache=cache,
         modality=modality,
     )
 

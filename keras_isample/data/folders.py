@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_isample.data.case_table import CaseRow
 from keras_isample.data.case_table import read_case_table
 from keras_isample.data.dataset_json import read_dataset_json
-from keras_isample.data.label_values import label_values
+from keras_isample.data.label_values import values_of_files
 from keras_isample.data.layout import Case
 from keras_isample.data.layout import Layout
 from keras_isample.data.layout import shorten
@@ -18,18 +18,18 @@ from keras_isample.data.listing import find_folder
 from keras_isample.data.pairing import Pairing
 from keras_isample.data.pairing import pair_cases
 from keras_isample.errors import InputError
-from keras_isample.volumes.reading import read_label_map
 
 
-def read(path: Path, modality: str) -> Layout | None:
+def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     """Lists the cases of two folders.
 
-    Without `dataset.json` all label maps are opened, and every value in them
-    becomes a structure `label_<value>`.
+    Without `dataset.json` every value in the label maps becomes a structure
+    `label_<value>`; all that are not known to the cache are opened.
 
     Args:
         path: The folder that holds `images/` and `labels/`.
         modality: Not used here; the layout has one modality.
+        cache: Where the values of label maps are noted; `None` for nowhere.
 
     Returns:
         The layout, or `None` if there is no `images/`.
@@ -62,7 +62,7 @@ def read(path: Path, modality: str) -> Layout | None:
     if (path / "cases.csv").exists():
         layout = _follow_table(path / "cases.csv", layout, pairing)
     if dataset is None and layout.cases:
-        layout = _name_values(layout)
+        layout = _name_values(layout, cache)
     return layout
 
 
@@ -112,16 +112,11 @@ def _row_error(table: Path, row: CaseRow, problem: str) -> InputError:
     )
 
 
-def _name_values(layout: Layout) -> Layout:
-    values, damaged = set(), []
-    for case in layout.cases:
-        try:
-            labels = read_label_map(case.label_map, warn=lambda line: None)
-        except InputError as error:
-            # Told again, with all else that is wrong, when the case is read.
-            damaged.append(error)
-        else:
-            values |= label_values(labels.array)
+def _name_values(layout: Layout, cache: Path | None) -> Layout:
+    # What is damaged is told again, with all else, when the case is read.
+    values, damaged = values_of_files(
+        [case.label_map for case in layout.cases], cache
+    )
     values = [str(value) for value in sorted(values - {0})]
     if not values and damaged:
         raise damaged[0]

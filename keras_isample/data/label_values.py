@@ -1,6 +1,17 @@
-"""The distinct values of a label map."""
+"""The distinct values of label maps."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from keras_isample.data.cache import hash_of
+from keras_isample.data.cache import stamp
+from keras_isample.errors import InputError
+from keras_isample.volumes.files import write_text
+from keras_isample.volumes.reading import read_label_map
 
 
 def label_values(array: np.ndarray) -> set[int]:
@@ -17,3 +28,49 @@ def label_values(array: np.ndarray) -> set[int]:
         counts = np.bincount(array[:, :, index].ravel(order="K"))
         values.update(np.flatnonzero(counts).tolist())
     return values
+
+
+def values_of_files(
+    paths: Sequence[Path], cache: Path | None = None
+) -> tuple[set[int], list[InputError]]:
+    """Distinct values of all label maps of a folder.
+
+    Args:
+        paths: The label maps.
+        cache: Where the values of each file are noted, so that the next time
+            only those that have changed are read; `None` reads all.
+
+    Returns:
+        The values, and what is wrong with files that could not be read.
+    """
+    record = None
+    if cache is not None and paths:
+        folder = str(paths[0].parent.resolve())
+        record = cache / "label_values" / f"{hash_of(folder)}.json"
+    known, values, damaged = _load(record), {}, []
+    for path in paths:
+        try:
+            key = hash_of(stamp(path))
+            values[key] = known.get(key)
+            if values[key] is None:
+                labels = read_label_map(path, warn=lambda line: None)
+                values[key] = sorted(label_values(labels.array))
+        except InputError as error:
+            damaged.append(error)
+    values = {k: v for k, v in values.items() if v is not None}
+    if record is not None and values != known:
+        # What cannot be noted is read again.
+        with contextlib.suppress(OSError):
+            write_text(record, json.dumps(values))
+    return set().union(*values.values()), damaged
+
+
+def _load(record):
+    """Hashes of stamps and their values, as they were noted."""
+    if record is None:
+        return {}
+    try:
+        noted = json.loads(record.read_text(encoding="utf-8"))
+        return {str(key): [int(v) for v in noted[key]] for key in noted}
+    except (OSError, ValueError, TypeError, LookupError):
+        return {}

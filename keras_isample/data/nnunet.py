@@ -14,13 +14,14 @@ from keras_isample.data.pairing import pair_cases
 from keras_isample.errors import InputError
 
 
-def read(path: Path, modality: str) -> Layout | None:
+def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     """Lists the training cases.
 
     Args:
         path: A `DatasetXXX_Name` folder, or an `nnUNet_raw` folder that
             holds exactly one.
         modality: Not used here; the layout has one modality.
+        cache: Not used here; no scan is opened.
 
     Returns:
         The layout, or `None` if this is none of nnU-Net.

@@ -25,12 +25,14 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from keras_isample.data.cache import default_cache
+from keras_isample.data.cache import hash_of
+from keras_isample.data.cache import stamp
 from keras_isample.data.class_index import index_classes
 from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_class_map
 from keras_isample.data.layout import shorten
-from keras_isample.errors import InputError
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.grid import check_same_grid
@@ -47,6 +49,8 @@ log = logging.getLogger(__name__)
 FORMAT = 3
 """Changes whenever entries made by older versions must not be used."""
 
+_ROWS = 64
+"""Rows along the first axis whose box means are made at once."""
 
 _BYTES_PER_WORKER = 6 * 10**9
 """More than enough to prepare a scan of 512 x 512 x 700."""
@@ -114,12 +118,6 @@ class PreparedCase:
 
     def _mapped(self, name):
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")
-
-
-def default_cache() -> Path:
-    """`$XDG_CACHE_HOME/keras-isample`, by default in `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "keras-isample"
 
 
 def prepare_cohort(
@@ -195,12 +193,12 @@ def prepare_case(
     reference = (
         cache
         / "references"
-        / _hash(settings, [_stamp(path) for path in case.files()])
+        / hash_of(settings, [stamp(path) for path in case.files()])
     )
     prepared = _open_reference(case.name, cache, reference)
     if prepared is not None:
         return prepared
-    key = _hash(settings, [_digest(path) for path in case.files()])
+    key = hash_of(settings, [_digest(path) for path in case.files()])
     if _open_entry(case.name, cache / key) is None:
         _write_entry(cohort, case, cache / key, context_width)
     write_text(reference, key)
@@ -209,7 +207,7 @@ def prepare_case(
 
 def fingerprint(cases: Sequence[PreparedCase]) -> str:
     """Hash of names, file contents and settings of prepared cases."""
-    return _hash("cases", [[case.name, case.folder.name] for case in cases])
+    return hash_of("cases", [[case.name, case.folder.name] for case in cases])
 
 
 def load_channels(case: Case) -> list[Volume]:
@@ -232,23 +230,37 @@ def box_means(stored: np.ndarray, outside: int, width: int) -> np.ndarray:
         int16, each axis longer by `width - 1`: element `i` starts at voxel
         `i - (width - 1)`.
     """
-    result = np.pad(
-        stored.astype(np.float32), width - 1, constant_values=outside
-    )
-    for axis in range(3):
-        ndimage.uniform_filter1d(
-            result,
-            width,
-            axis=axis,
-            output=result,
-            mode="constant",
-            cval=outside,
-            origin=-(width // 2),
+    pad = width - 1
+    shape = [n + pad for n in stored.shape]
+    result = np.empty(shape, np.int16)
+    for first in range(0, shape[0], _ROWS):
+        stop = min(first + _ROWS, shape[0])
+        # Row i is the mean of the stored rows i - pad to i.
+        part = np.full(
+            (stop - first + pad, *(n + pad for n in shape[1:])),
+            outside,
+            np.float32,
         )
-        keep = [slice(None)] * 3
-        keep[axis] = slice(0, result.shape[axis] - (width - 1))
-        result = result[tuple(keep)]
-    return np.rint(result).astype(np.int16)
+        rows = slice(max(0, first - pad), min(stop, len(stored)))
+        part[
+            rows.start - first + pad : rows.stop - first + pad,
+            pad : -pad or None,
+            pad : -pad or None,
+        ] = stored[rows]
+        for axis in range(3):
+            part = _forward_means(part, width, axis)
+        result[first:stop] = np.rint(part)
+    return result
+
+
+def _forward_means(array, width, axis):
+    """Means over `width` elements from each on, where there are as many."""
+    means = ndimage.uniform_filter1d(
+        array, width, axis=axis, output=array, origin=-(width // 2)
+    )
+    keep = [slice(None)] * 3
+    keep[axis] = slice(0, array.shape[axis] - (width - 1))
+    return means[tuple(keep)]
 
 
 def _write_entry(cohort, case, entry, context_width):
@@ -345,27 +357,6 @@ def _settings(cohort, case, context_width):
         "masks": sorted(case.masks),
         "context_width": context_width,
     }
-
-
-def _hash(settings, files):
-    text = json.dumps([settings, files], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _stamp(path):
-    try:
-        facts = os.stat(path)
-    except FileNotFoundError:
-        raise InputError(
-            path, "does not exist", "Add the file or leave the case out"
-        ) from None
-    return [
-        str(path.resolve()),
-        facts.st_size,
-        facts.st_mtime_ns,
-        facts.st_ctime_ns,
-        facts.st_ino,
-    ]
 
 
 def _digest(path):

@@ -19,12 +19,14 @@ _LAYOUTS = (
 )
 
 
-def recognize(path: Path, modality: str) -> Layout:
+def recognize(path: Path, modality: str, cache: Path | None = None) -> Layout:
     """Reads a data set in whichever layout it has.
 
     Args:
         path: Its folder, or a folder whose only sub-folder it is.
         modality: Chosen where a layout holds several, `"CTce_ThAb"`.
+        cache: Where layouts may note what took time to find out; `None` for
+            nowhere.
 
     Returns:
         What was found.
@@ -47,7 +49,7 @@ def recognize(path: Path, modality: str) -> Layout:
     places = [path, *inner] if len(inner) == 1 else [path]
     for place in places:
         for read in _READERS:
-            layout = read(place, modality)
+            layout = read(place, modality, cache)
             if layout is not None:
                 return layout
     found = sorted(e.name + "/" * e.is_dir() for e in entries)

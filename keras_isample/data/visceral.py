@@ -60,12 +60,13 @@ _VOLUME = re.compile(r"\d+_\d+_([^_]+_[^_]+)")
 _MASK = re.compile(r"(\d+_\d+_[^_]+_[^_]+)_(\d+)_(\d+)")
 
 
-def read(path: Path, modality: str) -> Layout | None:
+def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     """Lists the volumes of one modality and their masks.
 
     Args:
         path: The data set's folder, or the one above its training set.
         modality: Modality and region as in the file names, `"CTce_ThAb"`.
+        cache: Not used here; no scan is opened.
 
     Returns:
         The layout, or `None` if this is none of VISCERAL.

@@ -44,12 +44,13 @@ def predict_volume(
     """
     volumes = volume if isinstance(volume, Sequence) else [volume]
     facts = Preprocessing.from_metadata(model.metadata)
+    affine = volumes[0].affine
     canonical = [to_canonical(v) for v in volumes]
     scan = store_channels(canonical, facts.spacing, facts.intensity)
-    like = volumes[0]
-    first = canonical[0]
-    shape, spacing = first.shape, first.spacing
-    del canonical, first
+    shape, spacing = canonical[0].shape, canonical[0].spacing
+    # The place of the input without its voxels, which are not needed again.
+    like = Volume(np.broadcast_to(np.uint8(0), volumes[0].shape), affine)
+    del canonical, volumes, volume
     predictor = predictor_for(model, tile_memory)
     grid = InputGrid(
         scan.shape,

@@ -83,6 +83,11 @@ class ErrorMaps:
         """Makes `error_map` the newest map of case `index`."""
         self._maps[index] = error_map
 
+    def keep(self, indices):
+        """Forgets the maps of all cases but these."""
+        kept = set(indices)
+        self._maps = {i: m for i, m in self._maps.items() if i in kept}
+
     def load(self, indices, resident=None):
         """Puts the maps of the resident ones (all if `None`) into `values`.
 

@@ -99,7 +99,11 @@ def fit(
     try:
         cases = prepare_cohort(train, progress=progress)
         validation = VolumeDice(
-            parts["validation"],
+            _some_cases(
+                parts["validation"],
+                config.training.num_validate_cases,
+                config.data.seed,
+            ),
             every=config.training.validate_every,
             tile_memory=config.training.tile_bytes,
         )
@@ -132,6 +136,12 @@ def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
         *config.data.shares, seed=config.data.seed, fold=config.data.fold_of
     )
     return dict(zip(("train", "validation", "test"), parts, strict=True))
+
+
+def _some_cases(cohort, number, seed):
+    """As many cases, chosen by the seed; all if `number` is `None`."""
+    chosen = np.random.default_rng(seed).permutation(len(cohort.cases))
+    return cohort.subset(cohort.cases[i].name for i in chosen[:number])
 
 
 def _train(config, folder, train, cases, validation, callbacks, say):

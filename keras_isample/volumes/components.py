@@ -14,6 +14,8 @@ from scipy import ndimage
 # A further component stays if it has this share of the voxels of the largest.
 MIN_SHARE = 0.2
 
+_SLAB_VOXELS = 1 << 24
+
 
 def keep_largest_components(
     label_map: np.ndarray, *, counts: Mapping[int, int] | None = None
@@ -63,12 +65,25 @@ def _keep_in_box(box, class_index, count):
     """Clears the small components of one class; `box` is changed in place."""
     mask = box == class_index
     neighbors = ndimage.generate_binary_structure(box.ndim, box.ndim)
-    components, _ = ndimage.label(mask, structure=neighbors)
-    components = components[mask]
-    sizes = np.bincount(components)
-    kept = np.zeros(len(sizes), dtype=bool)
-    kept[_largest(sizes, count)] = True
-    box[mask] = np.where(kept[components], class_index, 0)
+    components, number = ndimage.label(mask, structure=neighbors)
+    del mask
+    sizes = np.zeros(number + 1, np.int64)
+    parts = list(_slabs(components))
+    for part in parts:
+        sizes += np.bincount(part.ravel(), minlength=number + 1)
+    sizes[0] = 0
+    removed = np.ones(number + 1, dtype=bool)
+    removed[0] = False
+    removed[_largest(sizes, count)] = False
+    for part, target in zip(parts, _slabs(box), strict=True):
+        target[removed[part]] = 0
+
+
+def _slabs(array):
+    """Views of parts along the first axis, to bound temporary arrays."""
+    rows = max(1, _SLAB_VOXELS * len(array) // array.size)
+    for first in range(0, len(array), rows):
+        yield array[first : first + rows]
 
 
 def _largest(sizes, count):

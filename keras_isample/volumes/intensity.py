@@ -65,12 +65,23 @@ def fit_intensity(kind: str, array: np.ndarray) -> Intensity:
         )
     low = float(array.min())
     first, high = (float(q) for q in np.percentile(array, (1.0, 99.5)))
-    body = array[array > first]
-    if body.size == 0:
-        body = array.ravel()
-    body = np.minimum(body, high).astype(np.float64)
-    spread = float(body.std())
-    return Intensity(low, max(high, low), float(body.mean()), spread or 1.0)
+    center, spread = _mean_and_deviation(array, first, high)
+    return Intensity(low, max(high, low), center, spread or 1.0)
+
+
+def _mean_and_deviation(array, first, high):
+    """Of the values above `first`, clipped at `high`, slice by slice."""
+    if not (array > first).any():
+        first = -np.inf
+
+    def slices():
+        for part in array:
+            yield np.minimum(part[part > first], high).astype(np.float64)
+
+    count = sum(part.size for part in slices())
+    mean = sum(part.sum() for part in slices()) / count
+    squares = sum(np.square(part - mean).sum() for part in slices())
+    return float(mean), float(np.sqrt(squares / count))
 
 
 def to_storage(

@@ -4,12 +4,16 @@ The new grid has the direction of the old one and the same center; it is never
 stretched from end to end.
 """
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
 
 from keras_isample.volumes.volume import Volume
+
+_SLAB_BYTES = 1 << 26
+"""About how much of a scan is resampled at once."""
 
 
 def resampled_shape(
@@ -68,26 +72,73 @@ def resample_volume(
             "Argument `spacing` must be three positive numbers (mm). "
             f"Received: spacing={spacing}."
         )
-    old = volume.spacing
-    shape = resampled_shape(volume.shape, old, spacing)
-    positions = [
-        axis_positions(n, s, m, t)
-        for n, s, m, t in zip(volume.shape, old, shape, spacing, strict=True)
-    ]
+    positions = _positions(volume, spacing)
     change = np.eye(4)
     for axis, (place, s, t) in enumerate(
-        zip(positions, old, spacing, strict=True)
+        zip(positions, volume.spacing, spacing, strict=True)
     ):
         change[axis, axis] = t / s
         change[axis, 3] = place[0]
-    resample = _resample_linear if kind == "linear" else _resample_labels
-    return Volume(resample(volume.array, positions), volume.affine @ change)
+    if kind == "labels":
+        array = _resample_labels(volume.array, positions)
+    else:
+        array = np.empty([len(p) for p in positions], np.float32)
+        for first, slab in resample_slabs(volume, spacing):
+            array[first : first + len(slab)] = slab
+    return Volume(array, volume.affine @ change)
 
 
-def _resample_linear(array, positions):
-    if _is_identity(array, positions):
-        return array.astype(np.float32)
-    return _transform(array, positions, [(0, len(p)) for p in positions])
+def resample_slabs(
+    volume: Volume,
+    spacing: Sequence[float],
+    limits: tuple[float, float] | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Resamples a scan linearly, a part of it at a time.
+
+    Args:
+        volume: The scan, three spatial axes.
+        spacing: New spacing of its three axes, in mm.
+        limits: Values are clipped to these before they are interpolated.
+
+    Yields:
+        `(first, slab)`: float32 rows along the first axis, from row `first`
+        on; all in order.
+    """
+    positions = _positions(volume, spacing)
+    array = volume.array
+    identity = _is_identity(array, positions)
+    place = positions[0]
+    # Rows of the old or of the new grid, whichever is larger.
+    row = 4 * max(array[0].size, len(positions[1]) * len(positions[2]))
+    thickness = max(1, int(_SLAB_BYTES / row / max(1, _step(place))))
+    for first in range(0, len(place), thickness):
+        rows = place[first : first + thickness]
+        start, stop = first, first + len(rows)
+        if not identity:
+            start = max(0, int(np.floor(rows[0])))
+            stop = max(start + 1, int(np.ceil(rows[-1])) + 1)
+        part = array[start:stop].astype(np.float32)
+        if limits is not None:
+            np.clip(part, *limits, out=part)
+        if not identity:
+            parts = [rows - start, *positions[1:]]
+            part = _transform(part, parts, [(0, len(p)) for p in parts])
+        yield first, part
+
+
+def _positions(volume, spacing):
+    """Where the new voxels lie on the old grid, one array per axis."""
+    shape = resampled_shape(volume.shape, volume.spacing, spacing)
+    return [
+        axis_positions(n, s, m, t)
+        for n, s, m, t in zip(
+            volume.shape, volume.spacing, shape, spacing, strict=True
+        )
+    ]
+
+
+def _step(positions):
+    return positions[1] - positions[0] if len(positions) > 1 else 1.0
 
 
 def _resample_labels(array, positions):
@@ -121,10 +172,9 @@ def _transform(array, positions, window):
     if any(last <= first for first, last in window):
         return np.zeros([max(0, b - a) for a, b in window], np.float32)
     starts = [p[first] for p, (first, _) in zip(positions, window, strict=True)]
-    steps = [p[1] - p[0] if len(p) > 1 else 1.0 for p in positions]
     return ndimage.affine_transform(
         array,
-        np.array(steps),
+        np.array([_step(p) for p in positions]),
         offset=starts,
         output_shape=[last - first for first, last in window],
         output=np.float32,

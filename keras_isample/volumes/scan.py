@@ -7,7 +7,8 @@ import numpy as np
 
 from keras_isample.volumes.intensity import fit_intensity
 from keras_isample.volumes.intensity import to_storage
-from keras_isample.volumes.resampling import resample_volume
+from keras_isample.volumes.resampling import resample_slabs
+from keras_isample.volumes.resampling import resampled_shape
 from keras_isample.volumes.volume import Volume
 
 
@@ -95,18 +96,18 @@ def store_channels(
         spacing: Training spacing in mm; `None` keeps the scan's own.
         kind: `"ct"` or `"zscore"`.
     """
-    stored, scales, offsets, outside = [], [], [], []
-    for volume in channels:
+    spacing = spacing or channels[0].spacing
+    shape = resampled_shape(channels[0].shape, channels[0].spacing, spacing)
+    stored = np.empty((len(channels), *shape), np.int16)
+    scales, offsets, outside = [], [], []
+    for volume, target in zip(channels, stored, strict=True):
         intensity = fit_intensity(kind, volume.array)
-        clipped = volume.array.astype(np.float32)
-        np.clip(clipped, intensity.low, intensity.high, out=clipped)
-        volume = Volume(clipped, volume.affine)
-        if spacing is not None:
-            volume = resample_volume(volume, spacing)
-        array, scale, offset = to_storage(volume.array, intensity, kind)
-        stored.append(array)
+        limits = (intensity.low, intensity.high)
+        # Slab by slab: in float32 a scan would be twice or four times as large.
+        for first, slab in resample_slabs(volume, spacing, limits):
+            part, scale, offset = to_storage(slab, intensity, kind)
+            target[first : first + len(part)] = part
         scales.append(scale)
         offsets.append(offset)
         outside.append(round((intensity.outside - offset) / scale))
-    array = stored[0][None] if len(stored) == 1 else np.stack(stored)
-    return Scan(array, tuple(scales), tuple(offsets), tuple(outside))
+    return Scan(stored, tuple(scales), tuple(offsets), tuple(outside))

@@ -136,6 +136,21 @@ def test_files_of_replaced_maps_can_be_kept(cases, model, tmp_path):
     assert len(list((tmp_path / "maps").iterdir())) == 3
 
 
+def test_maps_do_not_grow_with_the_cases_that_were_ever_refreshed(
+    cases, model, tmp_path
+):
+    sampler = small(cases, folder=tmp_path / "maps")
+    updated(sampler, model, epochs=8, num_cases=1)
+    assert len(list((tmp_path / "maps").iterdir())) == 1
+    assert len(sampler.state()["indices"]) == 1
+
+
+def test_from_all_the_maps_of_earlier_updates_stay(cases, model):
+    sampler = small(cases, sample_from="all")
+    updated(sampler, model, epochs=8, num_cases=2)
+    assert sampler.state()["indices"].tolist() == [0, 1, 2, 3]
+
+
 def test_the_acceptance_rate_is_that_of_the_epoch_that_ends(cases, model):
     sampler = small(cases)
     rates = [sampler.acceptance_rate()]

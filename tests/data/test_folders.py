@@ -6,9 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from keras_isample.data import label_values as values_module
 from keras_isample.data.case_table import read_case_table
 from keras_isample.data.folders import read
 from keras_isample.errors import InputError
+from keras_isample.volumes.reading import read_label_map
 
 LABELS = {"labels": {"background": 0, "liver": 1}}
 
@@ -227,3 +229,71 @@ def test_case_name_that_is_no_file_name_is_refused(tmp_path, name):
     table.write_text(f"case,image,label\n{name},i.nii,l.nii\n")
     with pytest.raises(InputError, match="line 2"):
         read_case_table(table)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Names of the label maps that are opened."""
+    names = []
+
+    def count(path, **options):
+        names.append(path.name)
+        return read_label_map(path, **options)
+
+    monkeypatch.setattr(values_module, "read_label_map", count)
+    return names
+
+
+def test_known_label_maps_are_not_opened_again(tmp_path, opened):
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    touch(data, "images/a.nii.gz", "images/b.nii.gz")
+    save_labels(data / "labels/a.nii.gz", [1, 4])
+    save_labels(data / "labels/b.nii.gz", [2])
+    first = read(data, "", cache)
+    assert opened == ["a.nii.gz", "b.nii.gz"]
+    assert read(data, "", cache) == first
+    assert len(opened) == 2
+
+
+def test_changed_and_new_label_maps_are_opened(tmp_path, opened):
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    touch(data, "images/a.nii.gz", "images/b.nii.gz", "images/c.nii.gz")
+    save_labels(data / "labels/a.nii.gz", [1, 4])
+    save_labels(data / "labels/b.nii.gz", [2])
+    read(data, "", cache)
+    opened.clear()
+    save_labels(data / "labels/a.nii.gz", [3])
+    save_labels(data / "labels/c.nii.gz", [5])
+    layout = read(data, "", cache)
+    assert opened == ["a.nii.gz", "c.nii.gz"]
+    assert sorted(layout.structures.values()) == [2, 3, 5]
+
+
+def test_damaged_label_map_is_tried_again(tmp_path):
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    touch(data, "images/a.nii.gz", "images/b.nii.gz", "labels/b.nii.gz")
+    save_labels(data / "labels/a.nii.gz", [1])
+    assert list(read(data, "", cache).structures.values()) == [1]
+    save_labels(data / "labels/b.nii.gz", [2])
+    assert list(read(data, "", cache).structures.values()) == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a": 3}', '{"a": ["b"]}'])
+def test_damaged_note_is_made_again(tmp_path, opened, text):
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    touch(data, "images/a.nii.gz")
+    save_labels(data / "labels/a.nii.gz", [7])
+    read(data, "", cache)
+    (note,) = (cache / "label_values").iterdir()
+    note.write_text(text)
+    for _ in range(2):
+        assert read(data, "", cache).structures == {"label_7": 7}
+    assert len(opened) == 2
+
+
+def test_cache_that_cannot_be_written_is_done_without(tmp_path):
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    touch(data, "images/a.nii.gz")
+    save_labels(data / "labels/a.nii.gz", [7])
+    cache.write_text("a file, not a folder")
+    assert read(data, "", cache).structures == {"label_7": 7}

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from keras_isample.data import preparation
+from keras_isample.data.cache import default_cache
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.preparation import PreparedCase
 from keras_isample.data.preparation import box_means
-from keras_isample.data.preparation import default_cache
 from keras_isample.data.preparation import prepare_case
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.errors import InputError
@@ -237,6 +237,15 @@ def test_box_mean_of_the_first_place_holds_one_voxel_of_the_scan():
     means = box_means(stored, -1000, 3)
     assert means[0, 0, 0] == -1000 + 2700 / 27
     assert means[2, 2, 2] == 1700
+
+
+def test_box_means_do_not_depend_on_the_rows_at_once(monkeypatch):
+    array = np.random.default_rng(0).integers(-1000, 1000, (9, 6, 5))
+    array = array.astype(np.int16)
+    whole = box_means(array, -1000, 3)
+    for rows in (1, 2, 4):
+        monkeypatch.setattr(preparation, "_ROWS", rows)
+        assert np.array_equal(box_means(array, -1000, 3), whole)
 
 
 def test_extreme_values_do_not_overflow():

@@ -172,6 +172,16 @@ def test_only_resident_maps_are_held_in_memory(make_case, tmp_path):
     assert found.tolist() == [stored[7], held[0], stored[59]]
 
 
+def test_maps_that_are_not_kept_count_as_1(two_cases, set_error_map):
+    maps = ErrorMaps(two_cases)
+    for index, case in enumerate(two_cases):
+        set_error_map(maps, index, np.zeros(case.shape))
+    maps.keep([1])
+    assert maps.mean_error(0) == 1
+    assert maps.mean_error(1) == 0
+    assert maps[0] is None
+
+
 def test_files_of_others_are_left_alone(make_case, tmp_path):
     maps = ErrorMaps([make_case(np.ones((3, 4, 5)))], tmp_path)
     (tmp_path / "mine.npy").write_bytes(b"")

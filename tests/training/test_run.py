@@ -8,9 +8,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from keras_isample.callbacks import volume_dice
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
 from keras_isample.errors import InputError
+from keras_isample.training import run
 from keras_isample.training.history import read_history
 from keras_isample.training.run import fit
 from keras_isample.training.run import open_cohort
@@ -318,6 +320,37 @@ def test_validation_every_second_epoch(tmp_path, ball_config):
     assert image.shape[1:] == (32, 34)
     values = image.get_fdata()
     assert 0 <= values.min() < values.max() <= 1
+
+
+def test_validation_may_take_some_of_its_cases(ball_config):
+    cohort = open_cohort(ball_config())
+    subsets = set()
+    for seed in range(20):
+        chosen = run._some_cases(cohort, 2, seed)
+        assert run._some_cases(cohort, 2, seed) == chosen
+        subsets.add(tuple(case.name for case in chosen.cases))
+    assert len(subsets) > 1 and {len(names) for names in subsets} == {2}
+    for number in (None, 4, 9):
+        assert run._some_cases(cohort, number, 0) == cohort
+
+
+@pytest.mark.slow
+def test_only_as_many_cases_are_validated_as_told(
+    tmp_path, ball_config, monkeypatch
+):
+    predicted = []
+    predict = volume_dice.predict_label_map
+    monkeypatch.setattr(
+        volume_dice,
+        "predict_label_map",
+        lambda *args, **options: (
+            predicted.append(1) or predict(*args, **options)
+        ),
+    )
+    config = ball_config(split="1,3,0", validate_cases="2", epochs=1)
+    fit(config, tmp_path / "run")
+    assert len(predicted) == 2
+    assert len(RunFolder(tmp_path / "run").cases("validation")) == 3
 
 
 @pytest.mark.slow

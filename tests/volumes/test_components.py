@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_isample.volumes import components
 from keras_isample.volumes.components import keep_largest_components
 
 
@@ -104,3 +105,19 @@ def test_background_only_stays_as_it_is(shape):
 def test_bad_input_is_refused(label_map, counts, words):
     with pytest.raises(ValueError, match=words):
         keep_largest_components(label_map, counts=counts)
+
+
+@pytest.mark.parametrize("voxels", [1, 20, 10**6])
+def test_components_reach_across_slabs(monkeypatch, voxels):
+    monkeypatch.setattr(components, "_SLAB_VOXELS", voxels)
+    label_map = np.zeros((9, 4, 3), np.uint8)
+    label_map[1:8, 1, 1] = 1
+    expected = label_map.copy()
+    label_map[:6, 3] = 1
+    label_map[3, 3] = 0
+    np.testing.assert_array_equal(
+        keep_largest_components(label_map)[:, 3],
+        keep_largest_components(label_map[:, 3]),
+    )
+    label_map[:2, 3] = label_map[4:6, 3, 1:] = 0
+    np.testing.assert_array_equal(keep_largest_components(label_map), expected)

@@ -4,7 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from keras_isample.volumes import resampling
 from keras_isample.volumes.resampling import axis_positions
+from keras_isample.volumes.resampling import resample_slabs
 from keras_isample.volumes.resampling import resample_volume
 from keras_isample.volumes.resampling import resampled_shape
 from keras_isample.volumes.volume import Volume
@@ -258,3 +260,27 @@ def test_impossible_spacing_is_refused(spacing):
     volume = Volume(np.zeros((5, 6, 7), np.uint8), np.eye(4))
     with pytest.raises(ValueError, match="spacing"):
         resample_volume(volume, spacing)
+
+
+@pytest.mark.parametrize("new", [(1, 1, 1.5), (0.6, 1, 1), (3.3, 2, 2)])
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_slabs_are_parts_of_the_whole(monkeypatch, new, rows):
+    array = RNG.normal(0, 300, (19, 8, 7)).astype(np.float32)
+    volume = Volume(np.asfortranarray(array), affine_of((1, 1, 1.5)))
+    whole = resample_volume(volume, new).array
+    monkeypatch.setattr(resampling, "_SLAB_BYTES", rows * 4 * 8 * 7)
+    slabs = list(resample_slabs(volume, new))
+    assert (len(slabs) > 1) == (rows < 100)
+    firsts = np.cumsum([0, *(len(slab) for _, slab in slabs)])
+    assert [first for first, _ in slabs] == firsts[:-1].tolist()
+    joined = np.concatenate([slab for _, slab in slabs])
+    np.testing.assert_allclose(joined, whole, rtol=1e-5, atol=1e-4)
+
+
+def test_slabs_are_clipped_before_they_are_interpolated():
+    array = np.zeros((4, 4, 4), np.int16)
+    array[0] = 5000
+    volume = Volume(array, np.eye(4))
+    ((_, slab),) = resample_slabs(volume, (2, 2, 2), (-1000, 1000))
+    assert slab.max() == 500
+    assert array.max() == 5000
