@@ -129,6 +129,28 @@ def test_subsets_of_error_maps_are_resumed(
     assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.parametrize("mixed_precision", ["none", "bfloat16"])
+def test_sizes_of_the_demo_repeat_bit_for_bit(
+    tmp_path, monkeypatch, ball_config, assert_same_end, mixed_precision
+):
+    # Larger maps are divided among threads; the narrow ones above are not.
+    config = ball_config(
+        width=0.6,
+        patch_size=16,
+        batch_size=8,
+        steps_per_epoch=8,
+        epochs=2,
+        mixed_precision=mixed_precision,
+    )
+    fit(config, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        _die_at(patched, "save_state", call=2)
+        with pytest.raises(Killed):
+            fit(config, tmp_path / "run")
+    fit(config, tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
+
+
 def test_sigterm_stops_and_tells_how_to_go_on(
     tmp_path, ball_run, fit_command, assert_same_end
 ):
