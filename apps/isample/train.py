@@ -26,13 +26,14 @@ SETTINGS = Path(__file__).parent / "config.toml"
 @click.option("--seeds", default=3, show_default=True, help="Runs of each.")
 @click.option("--epochs", type=int, help="Instead of the file's.")
 @click.option("--steps-per-epoch", type=int, help="Instead of the file's.")
+@click.option("--validate-every", type=int, help="Instead of the file's.")
 @click.option("--epsilons", default="", help="More isample arms: 0,0.1,1")
 @click.option("--epsilon-seeds", default=1, show_default=True)
 @click.option("--out", default="runs/isample", show_default=True)
 @click.option("--cases", default=17, show_default=True, help="Phantom scans.")
 @click.option("--side", default=96, show_default=True, help="Their voxels.")
 @click.option("--report-only", is_flag=True, help="Train nothing.")
-def main(data, config_file, epochs, steps_per_epoch, out, **options):
+def main(data, config_file, out, **options):
     """Compares isample with uniform sampling at equal steps.
 
     Runs, tables (report.md, CSV) and pictures go to OUT/<name of the data>.
@@ -41,12 +42,14 @@ def main(data, config_file, epochs, steps_per_epoch, out, **options):
         if data and not config_file:
             raise InputError("--data", "needs --config", "Give its settings")
         settings, _ = read_settings(config_file or SETTINGS)
-        chosen = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
-        settings |= {k: v for k, v in chosen.items() if v is not None}
         folder = Path(out) / (Path(data).resolve().name if data else "phantom")
         if not data:
             settings.setdefault("cache", str((folder / "cache").absolute()))
-        run(folder, data, settings, **options)
+        for name in ("epochs", "steps_per_epoch", "validate_every"):
+            value = options.pop(name)
+            if value is not None:
+                settings[name] = value
+        _run(folder, data, settings, **options)
     except InputError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -54,7 +57,7 @@ def main(data, config_file, epochs, steps_per_epoch, out, **options):
         sys.exit(130)
 
 
-def run(
+def _run(
     folder,
     data,
     settings,
@@ -66,7 +69,6 @@ def run(
     side,
     report_only,
 ):
-    """Trains what is not there yet and prints the tables."""
     from keras_isample.callbacks.progress import ProgressReport
     from keras_isample.experiments import SamplingExperiment
     from keras_isample.experiments import open_phantom
@@ -82,13 +84,12 @@ def run(
         epsilons=parse_epsilons(epsilons),
         epsilon_seeds=epsilon_seeds,
     )
-    if not report_only:
-        experiment.train(
-            command_line=sys.argv, callbacks=[ProgressReport()], say=click.echo
-        )
-    for table in experiment.report():
-        click.echo(table.to_markdown())
-    click.echo(folder / "report.md")
+    experiment.run(
+        train=not report_only,
+        say=click.echo,
+        command_line=sys.argv,
+        callbacks=[ProgressReport()],
+    )
 
 
 if __name__ == "__main__":

@@ -14,16 +14,18 @@ from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 
 # Dice at 5, 10, 20 and 40 thousand steps, as far as published.
-KIDNEYS = {
-    "published, isample": (0.855, 0.897, 0.920, 0.927),
-    "published, uniform": (0.797, 0.849, 0.905, 0.899),
+PUBLISHED = {
+    "kidneys-2017": {
+        "published, isample": (0.855, 0.897, 0.920, 0.927),
+        "published, uniform": (0.797, 0.849, 0.905, 0.899),
+    },
+    "organs-2017": {
+        "published, isample": (None, None, None, 0.903),
+        "published, uniform": (None, None, None, 0.892),
+    },
 }
-ORGANS = {
-    "published, isample": (None, None, None, 0.903),
-    "published, uniform": (None, None, None, 0.892),
-}
-PUBLISHED = {"kidneys-2017": KIDNEYS, "organs-2017": ORGANS}
 STEPS = 40_000
+VALIDATIONS = 40
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,24 +36,29 @@ STEPS = 40_000
     default="kidneys-2017",
     show_default=True,
 )
-@click.option("--config", "config_file", help="Settings that win over it.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    help="Settings that win over those of the preset.",
+)
 @click.option("--seeds", default=1, show_default=True, help="Runs of each.")
 @click.option("--epsilons", default="", help="More isample arms: 0,0.1,1")
 @click.option("--out", default="runs/visceral", show_default=True)
 @click.option("--report-only", is_flag=True, help="Train nothing.")
-def main(data, preset, config_file, seeds, epsilons, out, report_only):
+def main(data, preset, config_file, out, **options):
     """Compares isample with uniform sampling on the VISCERAL folder DATA.
 
     Runs, tables (report.md, CSV) and pictures go to OUT/<preset>.
     """
     try:
         settings = dict(PRESETS[preset])
-        settings["epochs"] = STEPS // settings["steps_per_epoch"]
-        settings["validate_every"] = settings["epochs"] // 40
-        if config_file:
-            settings |= read_settings(config_file)[0]
-        folder = Path(out) / preset
-        run(folder, data, settings, preset, seeds, epsilons, report_only)
+        settings |= read_settings(config_file)[0] if config_file else {}
+        settings.setdefault("epochs", STEPS // settings["steps_per_epoch"])
+        settings.setdefault(
+            "validate_every", max(1, settings["epochs"] // VALIDATIONS)
+        )
+        _run(Path(out) / preset, data, settings, PUBLISHED[preset], **options)
     except InputError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -59,8 +66,7 @@ def main(data, preset, config_file, seeds, epsilons, out, report_only):
         sys.exit(130)
 
 
-def run(folder, data, settings, preset, seeds, epsilons, report_only):
-    """Trains what is not there yet and prints the tables."""
+def _run(folder, data, settings, published, *, seeds, epsilons, report_only):
     from keras_isample.callbacks.progress import ProgressReport
     from keras_isample.experiments import SamplingExperiment
     from keras_isample.experiments import parse_epsilons
@@ -72,13 +78,13 @@ def run(folder, data, settings, preset, seeds, epsilons, report_only):
         seeds=seeds,
         epsilons=parse_epsilons(epsilons),
     )
-    if not report_only:
-        experiment.train(
-            command_line=sys.argv, callbacks=[ProgressReport()], say=click.echo
-        )
-    for table in experiment.report(PUBLISHED[preset]):
-        click.echo(table.to_markdown())
-    click.echo(folder / "report.md")
+    experiment.run(
+        train=not report_only,
+        say=click.echo,
+        published=published,
+        command_line=sys.argv,
+        callbacks=[ProgressReport()],
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from keras_isample.figures.training_curves import draw_training_curves
 from keras_isample.volumes.files import write_text
 
 _DICE = "mean validation Dice"
+_LOSS = "cross-entropy of the drawn patches"
 _TIMES = ("seconds_training", "seconds_error_maps", "seconds_validation")
 
 
@@ -103,7 +104,7 @@ def dice_table(comparison, arms, uniform, published=None):
             )
         )
     note = (
-        f"{_DICE.capitalize()} over whole scans, ± its standard deviation over "
+        "Mean validation Dice over whole scans, ± its standard deviation over "
         "seeds, at the newest validation up to each number of steps. The last "
         "columns tell when an arm's mean first reaches what uniform's mean "
         "has after the last step, and at its best (-: never)."
@@ -153,7 +154,7 @@ def test_table(comparison, arms):
     else:
         note = "The split has no test scans, or no run has finished."
     return Table(
-        "Test Dice", ("structure", *(a.name for a in arms)), rows, note
+        "Test Dice", ("structure", *(arm.title for arm in arms)), rows, note
     )
 
 
@@ -184,7 +185,7 @@ def epsilon_table(comparison, arms):
             "accepted at the end",
         ),
         rows,
-        f"{_DICE.capitalize()} as above, of the seeds that all of them have.",
+        "Mean validation Dice as above, of the seeds that all of them have.",
     )
 
 
@@ -329,13 +330,7 @@ def _curves(comparison, arms, column, seeds=None, label=lambda arm: arm.title):
 def _draw_curves(comparison, arms, path):
     loss = _curves(comparison, arms, "loss")
     dice = _curves(comparison, arms, "val_dice")
-    draw_training_curves(
-        path,
-        [
-            Panel("Training loss", "cross-entropy of the drawn patches", loss),
-            Panel("Validation", _DICE, dice, limits=(0, 1)),
-        ],
-    )
+    _draw_loss_and_dice(path, loss, dice)
 
 
 def _draw_dice(comparison, arms, uniform, path):
@@ -352,6 +347,7 @@ def _draw_dice(comparison, arms, uniform, path):
                 level=last[-1]["val_dice"].mean if last else None,
                 level_label="uniform, all steps",
                 marked_steps=moments,
+                limits=(0, 1),
             )
         ],
     )
@@ -369,14 +365,12 @@ def _draw_epsilons(comparison, arms, path):
             lambda arm: f"epsilon {_epsilon(arm)}",
         )
 
-    draw_training_curves(
-        path,
-        [
-            Panel(
-                "Training loss",
-                "cross-entropy of the drawn patches",
-                curves("loss"),
-            ),
-            Panel("Validation", _DICE, curves("val_dice"), limits=(0, 1)),
-        ],
-    )
+    _draw_loss_and_dice(path, curves("loss"), curves("val_dice"))
+
+
+def _draw_loss_and_dice(path, loss, dice):
+    panels = [
+        Panel("Training loss", _LOSS, loss, logarithmic=True),
+        Panel("Validation", _DICE, dice, limits=(0, 1)),
+    ]
+    draw_training_curves(path, panels)

@@ -60,20 +60,21 @@ class SamplingExperiment:
             [self.isample, self.uniform, *self.others],
         )
 
-    def train(self, **options):
-        """Trains what has not finished; see `Comparison.train`."""
-        self.comparison.train(**options)
-
-    def report(self, published=None):
-        """Writes tables and pictures of the finished runs.
+    def run(self, *, say, train=True, published=None, **options):
+        """Trains what has not finished, writes the report and says its tables.
 
         Args:
-            published: See `write_report`.
+            say: Called with each line meant for the user.
+            train: Whether anything is trained.
+            published: Of other people, see `write_report`.
+            options: See `Comparison.train`.
 
         Returns:
             List of `Table`s.
         """
-        return write_report(
+        if train:
+            self.comparison.train(say=say, **options)
+        tables = write_report(
             self.comparison,
             self.isample,
             self.uniform,
@@ -81,6 +82,10 @@ class SamplingExperiment:
             self.folder,
             published=published,
         )
+        for table in tables:
+            say(table.to_markdown())
+        say(str(self.folder / "report.md"))
+        return tables
 
 
 def parse_epsilons(text):

@@ -60,6 +60,7 @@ def draw_error_map_slices(
         _show_scan(axes_row[1], image, window, aspect)
         axes_row[1].imshow(_overlay(labels), aspect=aspect)
         axes_row[0].set_ylabel(row.label)
+        _mark_right(axes_row[0])
         for axes, error in zip(axes_row[2:], row.errors, strict=True):
             shown = axes.imshow(
                 radiological(error),
@@ -93,6 +94,12 @@ def _show_scan(axes, image, window, aspect):
         vmin=window[0],
         vmax=window[1],
         aspect=aspect,
+    )
+
+
+def _mark_right(axes):
+    axes.text(
+        0.03, 0.5, "R", transform=axes.transAxes, color="white", va="center"
     )
 
 

@@ -94,17 +94,17 @@ def _draw_curve(axes, curve, color, marked_steps):
     steps, mean = np.asarray(curve.steps), np.asarray(curve.mean, float)
     known = ~np.isnan(mean)
     steps, mean = steps[known], mean[known]
-    marks = np.flatnonzero(np.isin(steps, marked_steps)).tolist()
+    marked = np.isin(steps, marked_steps)
     if len(steps) == 1:
-        marks = [0]  # A line of one point would not be seen.
+        marked[:] = True  # A line of one point would not be seen.
     axes.plot(
         steps,
         mean,
         color=color,
         label=curve.label,
-        marker="o",
+        marker="o" if marked.any() else None,
         markersize=5,
-        markevery=marks,
+        markevery=marked,
     )
     if curve.spread is not None:
         spread = np.nan_to_num(np.asarray(curve.spread, float)[known])
