@@ -74,6 +74,7 @@ def _run(
     from keras_isample.experiments import open_phantom
     from keras_isample.experiments import parse_epsilons
 
+    epsilons = parse_epsilons(epsilons)
     if data is None:
         data = open_phantom(folder / "data", cases=cases, shape=(side,) * 3)
     experiment = SamplingExperiment(
@@ -81,7 +82,7 @@ def _run(
         data,
         settings,
         seeds=seeds,
-        epsilons=parse_epsilons(epsilons),
+        epsilons=epsilons,
         epsilon_seeds=epsilon_seeds,
     )
     experiment.run(

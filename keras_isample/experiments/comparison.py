@@ -4,6 +4,7 @@ One run folder for each setting and seed. A comparison that was stopped goes on
 where it was: finished runs are left alone, the others resumed.
 """
 
+import json
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,6 +136,25 @@ class Comparison:
             for seed in arm.seeds
             if (seeds is None or seed in seeds) and self.has_finished(arm, seed)
         ]
+
+    def test_summaries(self, arm: Arm, seeds) -> list[dict]:
+        """Evaluations on the test cases of the finished runs of some seeds."""
+        files = [
+            _summary(self.run_folder(arm, seed))
+            for seed in arm.seeds
+            if seed in seeds and self.has_finished(arm, seed)
+        ]
+        return [
+            json.loads(file.read_text(encoding="utf-8"))
+            for file in files
+            if file.is_file()
+        ]
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps of each run."""
+        training = self.config(self.arms[0], self.arms[0].seeds[0]).training
+        return training.epochs * training.steps_per_epoch
 
     def _check_settings(self, arm, seed):
         folder = self.run_folder(arm, seed)

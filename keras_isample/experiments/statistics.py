@@ -67,6 +67,11 @@ def mean_history(histories: Sequence[Sequence[dict]]) -> list[dict]:
     ]
 
 
+def validated(averaged: Sequence[dict]) -> list[dict]:
+    """The rows of `mean_history` that have a validation Dice."""
+    return [row for row in averaged if row["val_dice"].mean is not None]
+
+
 def fractions_of(steps: int) -> list[int]:
     """An eighth, a quarter, a half and all of the steps.
 
@@ -104,8 +109,11 @@ def steps_to_reach(averaged: Sequence[dict], target: float) -> int | None:
     Returns:
         The step, or `None` if the target is never reached.
     """
-    for row in averaged:
-        mean = row["val_dice"].mean
-        if mean is not None and mean >= target:
-            return row["step"]
-    return None
+    return next(
+        (
+            row["step"]
+            for row in validated(averaged)
+            if row["val_dice"].mean >= target
+        ),
+        None,
+    )

@@ -80,7 +80,7 @@ def _draw(axes, panel):
     axes.set_xlabel("training steps")
     axes.set_ylabel(panel.quantity)
     axes.set_xlim(left=0)
-    if panel.logarithmic:
+    if panel.logarithmic and _has_positive(panel.curves):
         axes.set_yscale("log")
     if panel.limits:
         axes.set_ylim(*panel.limits)
@@ -116,6 +116,10 @@ def _draw_curve(axes, curve, color, marked_steps):
             alpha=0.2,
             linewidth=0,
         )
+
+
+def _has_positive(curves):
+    return any(np.any(np.asarray(curve.mean) > 0) for curve in curves)
 
 
 def _colors(curves):
