@@ -81,7 +81,7 @@ def _draw(axes, panel):
     axes.set_ylabel(panel.quantity)
     axes.set_xlim(left=0)
     if panel.logarithmic and _has_positive(panel.curves):
-        axes.set_yscale("log")
+        _make_logarithmic(axes)
     if panel.limits:
         axes.set_ylim(*panel.limits)
     axes.grid(color="0.9")
@@ -116,6 +116,17 @@ def _draw_curve(axes, curve, color, marked_steps):
             alpha=0.2,
             linewidth=0,
         )
+
+
+def _make_logarithmic(axes):
+    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _has_positive(curves):
