@@ -20,6 +20,8 @@ __all__ = [
     "__version__",
     "callbacks",
     "data",
+    "experiments",
+    "figures",
     "inference",
     "losses",
     "metrics",
@@ -41,6 +43,8 @@ _program = _os.path.basename((getattr(_sys, "argv", None) or [""])[0])
 if _program not in ("keras-isample", "-m"):
     from keras_isample import callbacks
     from keras_isample import data
+    from keras_isample import experiments
+    from keras_isample import figures
     from keras_isample import inference
     from keras_isample import losses
     from keras_isample import metrics

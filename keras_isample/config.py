@@ -114,12 +114,15 @@ class DataConfig(_Group):
     )
     fold: "str" = _setting("", "K/N: fold K of N-fold cross-validation.")
     seed: "int" = _setting(0, "Seed of split, weights, sampling and dropout.")
+    split_seed: "str" = _setting(
+        "", "Another seed for the split, so that --seed leaves it as it is."
+    )
     cache: "str" = _setting(
         "", "Folder for prepared scans. Default: ~/.cache/keras-isample."
     )
 
     def _check(self):
-        _ = self.spacing_mm, self.shares, self.fold_of
+        _ = self.spacing_mm, self.shares, self.fold_of, self.seed_of_split
         _check_range(self, "seed", 0, 2**31 - 1)
 
     @property
@@ -160,6 +163,19 @@ class DataConfig(_Group):
         if not self.fold:
             return None
         return _numbers(self.fold, "fold", "1/5", int, "/")
+
+    @property
+    def seed_of_split(self):
+        """Seed of the split: `seed` unless it has its own."""
+        if not self.split_seed:
+            return self.seed
+        if not self.split_seed.isdecimal():
+            raise InputError(
+                "--split-seed",
+                f"must be a whole number of at least 0, got {self.split_seed}",
+                "Correct the value",
+            )
+        return int(self.split_seed)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ PACKAGE = "keras_isample"
 LEVELS = [
     ("errors", "version"),
     ("volumes",),
-    ("data", "metrics", "models", "losses", "config"),
+    ("data", "metrics", "models", "losses", "config", "figures"),
     ("sampling", "inference"),
     ("callbacks",),
     ("training",),
     ("commands",),
+    ("experiments",),
     ("cli",),
     ("__init__", "__main__"),
 ]
@@ -34,6 +35,7 @@ OUTSIDE = {
     "volumes": ARRAYS,
     "data": ARRAYS,
     "metrics": ARRAYS | KERAS,
+    "figures": {"numpy", "matplotlib"},
     "models": KERAS,
     "losses": KERAS,
     "cli": {"click", "rich", "keras"},

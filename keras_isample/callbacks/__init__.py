@@ -2,6 +2,12 @@
 
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.learning_rate_warmup import LearningRateWarmup
+from keras_isample.callbacks.model_snapshots import ModelSnapshots
 from keras_isample.callbacks.volume_dice import VolumeDice
 
-__all__ = ["ErrorMapUpdate", "LearningRateWarmup", "VolumeDice"]
+__all__ = [
+    "ErrorMapUpdate",
+    "LearningRateWarmup",
+    "ModelSnapshots",
+    "VolumeDice",
+]

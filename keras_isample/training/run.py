@@ -133,7 +133,9 @@ def open_cohort(config: Config) -> Cohort:
 def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
     """Training, validation and test cases of a configuration."""
     parts = cohort.split(
-        *config.data.shares, seed=config.data.seed, fold=config.data.fold_of
+        *config.data.shares,
+        seed=config.data.seed_of_split,
+        fold=config.data.fold_of,
     )
     return dict(zip(("train", "validation", "test"), parts, strict=True))
 

@@ -119,7 +119,8 @@ class RunFolder:
         for entry in sorted(self._entries(), key=self.config_file.__eq__):
             os.rename(entry, self._replaced / entry.name)
 
-    def _manifest(self):
+    def manifest(self):
+        """What `manifest.json` holds."""
         return json.loads(self.manifest_file.read_text(encoding="utf-8"))
 
     def config(self):
@@ -143,7 +144,7 @@ class RunFolder:
         Raises:
             InputError: If the data are not those that the run began with.
         """
-        known = self._manifest().get("data_fingerprint")
+        known = self.manifest().get("data_fingerprint")
         if known is None:
             self.update_manifest(data_fingerprint=fingerprint)
         elif known != fingerprint:
@@ -155,11 +156,11 @@ class RunFolder:
 
     def cases(self, part):
         """Names of the run's cases in a part of its data."""
-        return self._manifest()["cases"][part]
+        return self.manifest()["cases"][part]
 
     def update_manifest(self, **facts):
         """Adds facts to `manifest.json`."""
-        manifest = self._manifest() | facts
+        manifest = self.manifest() | facts
         write_text(self.manifest_file, json.dumps(manifest, indent=1) + "\n")
 
 

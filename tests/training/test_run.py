@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_isample.callbacks import volume_dice
+from keras_isample.config import Config
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
 from keras_isample.errors import InputError
@@ -131,6 +132,19 @@ def test_error_maps_are_those_of_the_last_update(ball_run):
         "00000-000003.npy",
         "00001-000003.npy",
     ]
+
+
+def test_seed_changes_the_split_unless_it_has_its_own(tmp_path, write_balls):
+    data = write_balls(tmp_path / "balls", cases=9)
+
+    def split(**settings):
+        config = Config.from_settings(data, {"split": "5,2,2", **settings})
+        parts = split_cohort(open_cohort(config), config)
+        return [[c.name for c in part.cases] for part in parts.values()]
+
+    assert split(seed=0) != split(seed=1)
+    assert split(seed=1, split_seed="0") == split(seed=0)
+    assert split(seed=0, split_seed="1") == split(seed=1)
 
 
 def test_existing_run_is_refused(ball_run, ball_config):

@@ -1,0 +1,15 @@
+"""The same network trained in several ways, over several seeds, compared."""
+
+from keras_isample.experiments.comparison import Arm
+from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.phantom_data import open_phantom
+from keras_isample.experiments.sampling_experiment import SamplingExperiment
+from keras_isample.experiments.sampling_experiment import parse_epsilons
+
+__all__ = [
+    "Arm",
+    "Comparison",
+    "SamplingExperiment",
+    "open_phantom",
+    "parse_epsilons",
+]

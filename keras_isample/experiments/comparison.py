@@ -1,0 +1,213 @@
+"""Several settings, each trained over several seeds, on the same split.
+
+One run folder for each setting and seed. A comparison that was stopped goes on
+where it was: finished runs are left alone, the others resumed.
+"""
+
+import json
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_isample.callbacks.model_snapshots import ModelSnapshots
+from keras_isample.commands.evaluate import evaluate_run
+from keras_isample.config import Config
+from keras_isample.errors import InputError
+from keras_isample.experiments.provenance import CommitRecord
+from keras_isample.training.history import read_history
+from keras_isample.training.run import fit
+from keras_isample.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the ways of training that are compared.
+
+    Args:
+        name: Part of the names of its run folders.
+        title: Its name in tables and pictures.
+        settings: What sets it apart, on top of the common settings.
+        seeds: One run each: initial weights, draws and dropout.
+    """
+
+    name: str
+    title: str
+    settings: Mapping[str, Any]
+    seeds: tuple[int, ...]
+
+
+class Comparison:
+    """Runs that differ in their arm and their seed, and in nothing else.
+
+    Args:
+        folder: Where the runs are kept.
+        data_path: The data set.
+        settings: Common settings, as those of a configuration file. All runs
+            have the same split.
+        arms: List of `Arm`s.
+
+    Raises:
+        InputError: If a setting is unknown or out of range.
+    """
+
+    def __init__(self, folder, data_path, settings, arms):
+        self.folder = Path(folder)
+        self.arms = list(arms)
+        self._data_path = Path(data_path).absolute()
+        self._settings = {"split_seed": "0", **settings}
+        for arm in self.arms:
+            self.config(arm, arm.seeds[0])
+
+    def config(self, arm: Arm, seed: int) -> Config:
+        """Settings of one run."""
+        settings = {**self._settings, **arm.settings, "seed": seed}
+        return Config.from_settings(self._data_path, settings)
+
+    def run_folder(self, arm: Arm, seed: int) -> RunFolder:
+        """Where one run is kept."""
+        return RunFolder(self.folder / f"{arm.name}-seed{seed}")
+
+    def snapshot(self, arm: Arm, seed: int, epoch: int) -> Path:
+        """File of the model as it was after an epoch, the first or the last."""
+        folder = self.run_folder(arm, seed).path / "snapshots"
+        return folder / f"epoch-{epoch}.keras"
+
+    def pairs(self) -> list[tuple[Arm, int]]:
+        """All runs, those of the first seeds first."""
+        seeds = sorted({seed for arm in self.arms for seed in arm.seeds})
+        return [(a, s) for s in seeds for a in self.arms if s in a.seeds]
+
+    def train(
+        self,
+        *,
+        command_line=(),
+        callbacks=(),
+        say: Callable[[str], None] = lambda line: None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Trains and evaluates every run that has not finished.
+
+        Args:
+            command_line: Kept in the manifests.
+            callbacks: More Keras callbacks for each run.
+            say: Called with a line for each run.
+            progress: Called with (cases done, cases in all) while scans are
+                prepared.
+
+        Raises:
+            InputError: If a run that is there was made with other settings.
+        """
+        pairs = self.pairs()
+        for arm, seed in pairs:
+            self._check_settings(arm, seed)
+        for number, (arm, seed) in enumerate(pairs, start=1):
+            folder = self.run_folder(arm, seed)
+            say(f"run {number} of {len(pairs)}: {folder.path}")
+            if not self.has_finished(arm, seed):
+                self._train_one(arm, seed, command_line, callbacks, progress)
+            self._evaluate(folder)
+
+    def has_finished(self, arm: Arm, seed: int) -> bool:
+        """Whether a run was trained to its last epoch."""
+        folder = self.run_folder(arm, seed)
+        if not folder.manifest_file.is_file():
+            return False
+        epochs = self.config(arm, seed).training.epochs
+        ended = "finished" in folder.manifest()
+        return ended and len(self.history(arm, seed)) == epochs
+
+    def history(self, arm: Arm, seed: int) -> list[dict]:
+        """A run's rows, one an epoch."""
+        return read_history(self.run_folder(arm, seed).history_file)
+
+    def histories(self, arm: Arm, seeds=None) -> list[list[dict]]:
+        """Histories of the finished runs of an arm.
+
+        Args:
+            arm: The arm.
+            seeds: Those of these seeds; all if `None`.
+        """
+        return [
+            self.history(arm, seed)
+            for seed in arm.seeds
+            if (seeds is None or seed in seeds) and self.has_finished(arm, seed)
+        ]
+
+    def test_summaries(self, arm: Arm, seeds) -> list[dict]:
+        """Evaluations on the test cases of the finished runs of some seeds."""
+        files = [
+            _summary(self.run_folder(arm, seed))
+            for seed in arm.seeds
+            if seed in seeds and self.has_finished(arm, seed)
+        ]
+        return [
+            json.loads(file.read_text(encoding="utf-8"))
+            for file in files
+            if file.is_file()
+        ]
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps of each run."""
+        training = self.config(self.arms[0], self.arms[0].seeds[0]).training
+        return training.epochs * training.steps_per_epoch
+
+    def _check_settings(self, arm, seed):
+        folder = self.run_folder(arm, seed)
+        if not folder.config_file.is_file():
+            return
+        wanted, there = self.config(arm, seed), folder.config()
+        new = {"data": wanted.data_path, **wanted.settings()}
+        old = {"data": there.data_path, **there.settings()}
+        differing = [key for key in new if new[key] != old[key]]
+        if differing == ["epochs"] and new["epochs"] > old["epochs"]:
+            return
+        if differing:
+            name = differing[0]
+            raise InputError(
+                folder.path,
+                f"was made with {name} = {old[name]!r}, not {new[name]!r}",
+                "Choose another folder, or remove this run",
+            )
+
+    def _train_one(self, arm, seed, command_line, callbacks, progress):
+        folder = self.run_folder(arm, seed)
+        config = self.config(arm, seed)
+        # Of fewer epochs, if there is one.
+        _summary(folder).unlink(missing_ok=True)
+        keras.utils.clear_session()
+        fit(
+            config,
+            folder.path,
+            resume=folder.config_file.is_file(),
+            command_line=command_line,
+            callbacks=[
+                CommitRecord(folder),
+                ModelSnapshots(
+                    {
+                        epoch: self.snapshot(arm, seed, epoch)
+                        for epoch in (1, config.training.epochs)
+                    }
+                ),
+                *callbacks,
+            ],
+            progress=progress,
+        )
+
+    def _evaluate(self, folder):
+        if folder.cases("test") and not _summary(folder).is_file():
+            evaluate_run(
+                folder.path,
+                "test",
+                tile_memory=folder.config().training.tile_bytes,
+                postprocess="none",
+                overwrite=True,
+            )
+
+
+def _summary(folder):
+    return folder.evaluation("test") / "summary.json"

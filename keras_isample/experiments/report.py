@@ -1,0 +1,75 @@
+"""Tables and pictures of isample against uniform, from finished runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from keras_isample.experiments.comparison import Arm
+from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.error_slices import draw_error_slices
+from keras_isample.experiments.result_curves import draw_curves
+from keras_isample.experiments.result_curves import draw_dice
+from keras_isample.experiments.result_curves import draw_epsilons
+from keras_isample.experiments.result_tables import curves_table
+from keras_isample.experiments.result_tables import dice_table
+from keras_isample.experiments.result_tables import epsilon_table
+from keras_isample.experiments.result_tables import evaluation_table
+from keras_isample.experiments.result_tables import runs_table
+from keras_isample.experiments.result_tables import time_table
+from keras_isample.experiments.tables import Table
+from keras_isample.volumes.files import write_text
+
+
+def write_report(
+    comparison: Comparison,
+    isample: Arm,
+    uniform: Arm,
+    others: list[Arm],
+    folder: str | Path,
+    *,
+    published: Mapping[str, tuple] | None = None,
+) -> list[Table]:
+    """Writes `report.md`, a CSV for each table, and PNGs.
+
+    Only finished runs count.
+
+    Args:
+        comparison: The `Comparison`.
+        isample: Its main arm.
+        uniform: The arm that it is compared with.
+        others: Arms with other epsilons.
+        folder: Where to write.
+        published: Name to the four Dice at an eighth, a quarter, half and all
+            of the steps, `None` where not known; shown below our own.
+
+    Returns:
+        The `Table`s.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    main = [isample, uniform]
+    tables = {
+        "dice_at_steps": dice_table(comparison, main, uniform, published),
+        "test_dice": evaluation_table(comparison, main),
+        "time": time_table(comparison, [*main, *others]),
+        "runs": runs_table(comparison),
+    }
+    pictures = ["curves.png", "dice.png"]
+    draw_curves(comparison, main, folder / "curves.png")
+    draw_dice(comparison, main, uniform, folder / "dice.png")
+    if draw_error_slices(comparison, main, folder / "error_maps.png"):
+        pictures.append("error_maps.png")
+    if others:
+        arms = sorted(
+            [isample, *others], key=lambda arm: arm.settings["epsilon"]
+        )
+        tables["epsilon"] = epsilon_table(comparison, [*arms, uniform])
+        draw_epsilons(comparison, arms, folder / "epsilon.png")
+        pictures.append("epsilon.png")
+    curves_table(comparison, [*main, *others]).write_csv(folder / "curves.csv")
+    for name, table in tables.items():
+        table.write_csv(folder / f"{name}.csv")
+    text = ["# isample against uniform sampling", ""]
+    text += [f"![{name}]({name})" for name in pictures]
+    text += ["", *(table.to_markdown() for table in tables.values())]
+    write_text(folder / "report.md", "\n".join(text))
+    return list(tables.values())

@@ -1,0 +1,87 @@
+"""What the finished runs of a comparison say, in curves."""
+
+from keras_isample.experiments.result_tables import common_seeds
+from keras_isample.experiments.result_tables import epsilon_of
+from keras_isample.experiments.statistics import fractions_of
+from keras_isample.experiments.statistics import mean_history
+from keras_isample.experiments.statistics import validated
+from keras_isample.figures.training_curves import Curve
+from keras_isample.figures.training_curves import Panel
+from keras_isample.figures.training_curves import draw_training_curves
+
+_DICE = "mean validation Dice"
+_LOSS = "cross-entropy of the drawn patches"
+
+
+def draw_curves(comparison, arms, path):
+    """Writes a PNG of loss and Dice against steps (papers, Fig. 2)."""
+    loss = _curves(comparison, arms, "loss")
+    dice = _curves(comparison, arms, "val_dice")
+    _draw_loss_and_dice(path, loss, dice)
+
+
+def draw_dice(comparison, arms, uniform, path):
+    """Writes a PNG of Dice alone, marked at n steps (papers, Fig. 4a)."""
+    dice = _curves(comparison, arms, "val_dice")
+    last = validated(mean_history(comparison.histories(uniform)))
+    moments = fractions_of(comparison.num_steps)
+    draw_training_curves(
+        path,
+        [
+            Panel(
+                "Dice at n steps",
+                _DICE,
+                dice,
+                level=last[-1]["val_dice"].mean if last else None,
+                level_label="uniform, all steps",
+                marked_steps=moments,
+                limits=(0, 1),
+            )
+        ],
+    )
+
+
+def draw_epsilons(comparison, arms, path):
+    """Writes a PNG of loss and Dice of the seeds that all arms have."""
+    seeds = common_seeds(arms)
+
+    def curves(column):
+        return _curves(
+            comparison,
+            arms,
+            column,
+            seeds,
+            lambda arm: f"epsilon {epsilon_of(arm)}",
+        )
+
+    _draw_loss_and_dice(path, curves("loss"), curves("val_dice"))
+
+
+def _draw_loss_and_dice(path, loss, dice):
+    panels = [
+        Panel("Training loss", _LOSS, loss, logarithmic=True),
+        Panel("Validation", _DICE, dice, limits=(0, 1)),
+    ]
+    draw_training_curves(path, panels)
+
+
+def _curve(label, averaged, column):
+    return Curve(
+        label,
+        [row["step"] for row in averaged],
+        [_or_nan(row[column].mean) for row in averaged],
+        [_or_nan(row[column].spread) for row in averaged],
+    )
+
+
+def _or_nan(value):
+    return float("nan") if value is None else value
+
+
+def _curves(comparison, arms, column, seeds=None, label=lambda arm: arm.title):
+    return [
+        _curve(
+            label(arm), mean_history(comparison.histories(arm, seeds)), column
+        )
+        for arm in arms
+    ]

@@ -1,0 +1,215 @@
+"""What the finished runs of a comparison say, in numbers."""
+
+from keras_isample.experiments.provenance import commits_of
+from keras_isample.experiments.statistics import fractions_of
+from keras_isample.experiments.statistics import mean_history
+from keras_isample.experiments.statistics import measure
+from keras_isample.experiments.statistics import steps_to_reach
+from keras_isample.experiments.statistics import validated
+from keras_isample.experiments.statistics import value_at
+from keras_isample.experiments.tables import Table
+
+_TIMES = ("seconds_training", "seconds_error_maps", "seconds_validation")
+
+
+def dice_table(comparison, arms, uniform, published=None):
+    """Validation Dice at n steps, and the steps to uniform's last Dice."""
+    moments = fractions_of(comparison.num_steps)
+    of_uniform = validated(mean_history(comparison.histories(uniform)))
+    targets = (None, None)
+    if of_uniform:
+        scores = [row["val_dice"].mean for row in of_uniform]
+        targets = (scores[-1], max(scores))
+    rows = []
+    for arm in arms:
+        histories = comparison.histories(arm)
+        averaged = mean_history(histories)
+        rows.append(
+            (
+                arm.title,
+                len(histories),
+                *_dice_at(histories, moments),
+                *(
+                    None if t is None else steps_to_reach(averaged, t)
+                    for t in targets
+                ),
+            )
+        )
+    note = (
+        "Mean validation Dice over whole scans, ± its standard deviation over "
+        "seeds, at the newest validation up to each number of steps. The last "
+        "columns tell when an arm's mean first reaches what uniform's mean "
+        "has after the last step, and at its best (-: never)."
+    )
+    if published:
+        rows += [(n, None, *v, None, None) for n, v in published.items()]
+        note += (
+            " Published rows: real VISCERAL scans, at 5, 10, 20 and 40 "
+            "thousand steps."
+        )
+    return Table(
+        "Dice at n steps",
+        (
+            "sampling",
+            "runs",
+            *(f"{n} steps" for n in moments),
+            "steps to uniform's final",
+            "steps to uniform's best",
+        ),
+        rows,
+        note,
+    )
+
+
+def evaluation_table(comparison, arms):
+    """Test Dice of each structure and their mean, an arm a column."""
+    summaries = [comparison.test_summaries(arm, arm.seeds) for arm in arms]
+    known = [summary for of_arm in summaries for summary in of_arm]
+    labels = known[0]["labels"] if known else {}
+    rows = [
+        (
+            name,
+            *(
+                measure(s["mean"][label]["Dice"] for s in of_arm)
+                for of_arm in summaries
+            ),
+        )
+        for label, name in labels.items()
+    ]
+    if known:
+        rows.append(("mean", *(measure(map(_test_dice, s)) for s in summaries)))
+        cases = len(known[0]["metric_per_case"])
+        note = (
+            f"Test scans: {cases}, on their own grids; each run's model is its "
+            "best on validation; no post-processing; ± is over seeds."
+        )
+    else:
+        note = "The split has no test scans, or no run has finished."
+    return Table(
+        "Test Dice", ("structure", *(arm.title for arm in arms)), rows, note
+    )
+
+
+def epsilon_table(comparison, arms):
+    """Validation Dice at n steps of arms of the same few seeds."""
+    seeds = common_seeds(arms)
+    moments = fractions_of(comparison.num_steps)
+    rows = []
+    for arm in arms:
+        histories = comparison.histories(arm, seeds)
+        tests = comparison.test_summaries(arm, seeds)
+        rows.append(
+            (
+                epsilon_of(arm),
+                len(histories),
+                *_dice_at(histories, moments),
+                measure(map(_test_dice, tests)),
+                measure(rows[-1]["acceptance_rate"] for rows in histories),
+            )
+        )
+    return Table(
+        "Effect of epsilon",
+        (
+            "epsilon",
+            "runs",
+            *(f"{n} steps" for n in moments),
+            "test Dice",
+            "accepted at the end",
+        ),
+        rows,
+        "Mean validation Dice as above, of the seeds that all of them have.",
+    )
+
+
+def curves_table(comparison, arms):
+    """Every column of the histories against steps, averaged over seeds."""
+    averaged = {
+        arm.title: mean_history(comparison.histories(arm)) for arm in arms
+    }
+    columns = list(
+        dict.fromkeys(
+            name
+            for rows in averaged.values()
+            for name in (rows[0] if rows else {})
+            if name not in ("step", "epoch")
+        )
+    )
+    return Table(
+        "Against steps",
+        ("sampling", "step", *columns),
+        [
+            (name, row["step"], *(row[column] for column in columns))
+            for name, rows in averaged.items()
+            for row in rows
+        ],
+    )
+
+
+def time_table(comparison, arms):
+    """Minutes of a run and what they were spent on."""
+    rows = []
+    for arm in arms:
+        totals = [
+            [sum(row[name] or 0 for row in history) for name in _TIMES]
+            for history in comparison.histories(arm)
+        ]
+        rows.append(
+            (
+                arm.title,
+                measure(sum(parts) / 60 for parts in totals),
+                *(
+                    measure(parts[place] / sum(parts) for parts in totals)
+                    for place in range(len(_TIMES))
+                ),
+            )
+        )
+    return Table(
+        "Time",
+        ("sampling", "minutes a run", "training", "error maps", "validation"),
+        rows,
+        "Shares of the time of a run's epochs.",
+    )
+
+
+def runs_table(comparison):
+    """Each run, its best validation Dice and the commits that made it."""
+    rows = []
+    for arm, seed in comparison.pairs():
+        folder = comparison.run_folder(arm, seed)
+        if not comparison.has_finished(arm, seed):
+            rows.append((folder.path.name, None, "not finished", None))
+            continue
+        facts = folder.manifest()
+        rows.append(
+            (
+                folder.path.name,
+                facts["best_val_dice"],
+                ", ".join(commits_of(folder)),
+                facts["finished"],
+            )
+        )
+    return Table(
+        "Runs", ("run", "best validation Dice", "commit", "finished"), rows
+    )
+
+
+def common_seeds(arms):
+    """Seeds that all arms have, in order."""
+    return sorted(set.intersection(*(set(arm.seeds) for arm in arms)))
+
+
+def epsilon_of(arm):
+    """An arm's epsilon as text; its title if it has none."""
+    epsilon = arm.settings.get("epsilon")
+    return arm.title if epsilon is None else f"{epsilon:g}"
+
+
+def _dice_at(histories, moments):
+    return [
+        measure(value_at(rows, n, "val_dice") for rows in histories)
+        for n in moments
+    ]
+
+
+def _test_dice(summary):
+    return summary["foreground_mean"]["Dice"]

@@ -1,0 +1,112 @@
+"""The isample papers' first experiment: isample against uniform sampling."""
+
+from pathlib import Path
+
+from keras_isample.errors import InputError
+from keras_isample.experiments.comparison import Arm
+from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.report import write_report
+
+
+class SamplingExperiment:
+    """Runs of equal data, split, seeds and steps; only the sampling differs.
+
+    Args:
+        folder: Where runs, tables and pictures are written.
+        data_path: The data set.
+        settings: Common settings, as those of a configuration file.
+        seeds: Number of runs of isample and of uniform.
+        epsilons: Of more isample arms.
+        epsilon_seeds: Number of runs of each of these.
+
+    Attributes:
+        comparison: The runs, a `Comparison`.
+
+    Raises:
+        InputError: If a setting is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        folder,
+        data_path,
+        settings,
+        *,
+        seeds=3,
+        epsilons=(),
+        epsilon_seeds=1,
+    ):
+        if not 1 <= epsilon_seeds <= seeds:
+            raise InputError(
+                "--epsilon-seeds",
+                f"received {epsilon_seeds}, with --seeds {seeds}",
+                "Use 1 or more, and no more than --seeds",
+            )
+        settings = dict(settings)
+        epsilon = float(settings.pop("epsilon", 0.01))
+        self.folder = Path(folder)
+        self.isample = _isample(epsilon, seeds, "isample")
+        self.uniform = Arm(
+            "uniform", "uniform", {"sampling": "uniform"}, tuple(range(seeds))
+        )
+        self.others = [
+            _isample(value, epsilon_seeds, f"isample, epsilon {value:g}")
+            for value in sorted(set(epsilons) - {epsilon})
+        ]
+        self.comparison = Comparison(
+            self.folder / "runs",
+            data_path,
+            settings,
+            [self.isample, self.uniform, *self.others],
+        )
+
+    def run(self, *, say, train=True, published=None, **options):
+        """Trains what has not finished, writes the report and says its tables.
+
+        Args:
+            say: Called with each line meant for the user.
+            train: Whether anything is trained.
+            published: Of other people, see `write_report`.
+            options: See `Comparison.train`.
+
+        Returns:
+            List of `Table`s.
+        """
+        if train:
+            self.comparison.train(say=say, **options)
+        tables = write_report(
+            self.comparison,
+            self.isample,
+            self.uniform,
+            self.others,
+            self.folder,
+            published=published,
+        )
+        for table in tables:
+            say(table.to_markdown())
+        say(str(self.folder / "report.md"))
+        return tables
+
+
+def parse_epsilons(text):
+    """Numbers from a text such as `"0,0.1,1"`; none if it is empty."""
+    try:
+        values = [float(part) for part in text.split(",") if part.strip()]
+        if not all(0 <= value <= 1 for value in values):
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            "--epsilons",
+            f"must be numbers from 0 to 1, got {text!r}",
+            "Write them like 0,0.1,1",
+        ) from None
+    return values
+
+
+def _isample(epsilon, seeds, title):
+    return Arm(
+        f"isample-epsilon{epsilon:g}",
+        title,
+        {"sampling": "isample", "epsilon": epsilon},
+        tuple(range(seeds)),
+    )

@@ -1,0 +1,137 @@
+"""Loss, Dice and the like against training steps (isample papers, Fig. 2)."""
+
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+
+from keras_isample.figures.canvas import COLORS
+from keras_isample.figures.canvas import new_figure
+from keras_isample.figures.canvas import write_png
+
+_PANEL = (5.2, 3.9)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line and the band around it.
+
+    Args:
+        label: Its name in the legend.
+        steps: Training steps.
+        mean: One value a step, nan where there is none.
+        spread: Half of the band's height, one a step; no band if `None`.
+    """
+
+    label: str
+    steps: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Args:
+        title: What is above it.
+        quantity: What the vertical axis shows.
+        curves: `Curve`s, in the same order in every panel of a figure.
+        level: Height of a dotted line, if there is one.
+        level_label: Its name in the legend.
+        marked_steps: Steps whose points are marked on the curves.
+        logarithmic: Whether the vertical axis is.
+        limits: Lowest and highest value shown; what fits if `None`.
+    """
+
+    title: str
+    quantity: str
+    curves: list[Curve]
+    level: float | None = None
+    level_label: str = ""
+    marked_steps: list[int] = field(default_factory=list)
+    logarithmic: bool = False
+    limits: tuple[float, float] | None = None
+
+
+def draw_training_curves(path, panels):
+    """Writes a PNG with one panel beside the other.
+
+    Args:
+        path: The file.
+        panels: `Panel`s.
+    """
+    width, height = _PANEL
+    figure = new_figure(width * len(panels), height)
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, panel in zip(all_axes, panels, strict=True):
+        _draw(axes, panel)
+    write_png(figure, path)
+
+
+def _draw(axes, panel):
+    for color, curve in zip(_colors(panel.curves), panel.curves, strict=True):
+        _draw_curve(axes, curve, color, panel.marked_steps)
+    if panel.level is not None:
+        axes.axhline(
+            panel.level, color="0.35", linestyle=":", label=panel.level_label
+        )
+    axes.set_title(panel.title)
+    axes.set_xlabel("training steps")
+    axes.set_ylabel(panel.quantity)
+    axes.set_xlim(left=0)
+    if panel.logarithmic and _has_positive(panel.curves):
+        _make_logarithmic(axes)
+    if panel.limits:
+        axes.set_ylim(*panel.limits)
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _draw_curve(axes, curve, color, marked_steps):
+    steps, mean = np.asarray(curve.steps), np.asarray(curve.mean, float)
+    known = ~np.isnan(mean)
+    steps, mean = steps[known], mean[known]
+    marked = np.isin(steps, marked_steps)
+    if len(steps) == 1:
+        marked[:] = True  # A line of one point would not be seen.
+    axes.plot(
+        steps,
+        mean,
+        color=color,
+        label=curve.label,
+        marker="o" if marked.any() else None,
+        markersize=5,
+        markevery=marked,
+    )
+    if curve.spread is not None:
+        spread = np.nan_to_num(np.asarray(curve.spread, float)[known])
+        axes.fill_between(
+            steps,
+            mean - spread,
+            mean + spread,
+            color=color,
+            alpha=0.2,
+            linewidth=0,
+        )
+
+
+def _make_logarithmic(axes):
+    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _has_positive(curves):
+    return any(np.any(np.asarray(curve.mean) > 0) for curve in curves)
+
+
+def _colors(curves):
+    return [COLORS[i % len(COLORS)] for i in range(len(curves))]

@@ -1,0 +1,57 @@
+"""Arms of the sampling experiment, and its report from runs made by hand."""
+
+import pytest
+
+from keras_isample.errors import InputError
+from keras_isample.experiments import SamplingExperiment
+from keras_isample.experiments import parse_epsilons
+
+
+def test_epsilons():
+    assert parse_epsilons("") == []
+    assert parse_epsilons("0, 0.1,1") == [0.0, 0.1, 1.0]
+
+
+@pytest.mark.parametrize("text", ["a", "-0.1", "2", "nan"])
+def test_wrong_epsilons_are_refused(text):
+    with pytest.raises(InputError, match="--epsilons"):
+        parse_epsilons(text)
+
+
+def make(tmp_path, ball_data, ball_settings, **options):
+    return SamplingExperiment(tmp_path, ball_data, ball_settings, **options)
+
+
+def test_arms(tmp_path, ball_data, ball_settings):
+    settings = {**ball_settings, "epsilon": 0.05}
+    experiment = SamplingExperiment(
+        tmp_path, ball_data, settings, seeds=3, epsilons=[1, 0.05, 0]
+    )
+    names = [arm.name for arm in experiment.comparison.arms]
+    assert names == [
+        "isample-epsilon0.05",
+        "uniform",
+        "isample-epsilon0",
+        "isample-epsilon1",
+    ]
+    seeds = [arm.seeds for arm in experiment.comparison.arms]
+    assert seeds == [(0, 1, 2), (0, 1, 2), (0,), (0,)]
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_more_seeds_of_epsilons_than_of_the_rest_are_refused(
+    tmp_path, ball_data, ball_settings, number
+):
+    with pytest.raises(InputError, match="--epsilon-seeds"):
+        make(tmp_path, ball_data, ball_settings, seeds=3, epsilon_seeds=number)
+
+
+def test_report_without_any_run(tmp_path, ball_data, ball_settings):
+    said = []
+    make(tmp_path, ball_data, ball_settings, epsilons=[0]).run(
+        say=said.append, train=False
+    )
+    assert said[-1] == str(tmp_path / "report.md")
+    assert "| uniform-seed0 | - | not finished | - |" in said[3]
+    assert (tmp_path / "curves.csv").read_text() == "sampling,step\n"
+    assert not (tmp_path / "error_maps.png").exists()

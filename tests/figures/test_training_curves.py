@@ -1,0 +1,107 @@
+"""Curves are where the numbers say."""
+
+import numpy as np
+
+from keras_isample.figures import Curve
+from keras_isample.figures import Panel
+from keras_isample.figures import draw_training_curves
+from keras_isample.figures.canvas import COLORS
+
+STEPS = [10, 20, 30, 40]
+LOW = Curve("low", STEPS, [0.1, 0.1, 0.1, 0.1])
+HIGH = Curve("high", STEPS, [0.9, 0.9, 0.9, 0.9])
+
+
+def draw(path, read_png, *panels):
+    draw_training_curves(path, panels)
+    return read_png(path)
+
+
+def test_each_curve_is_drawn_at_its_height(tmp_path, read_png, near):
+    panel = Panel("Title", "Dice", [LOW, HIGH], limits=(0, 1))
+    pixels = draw(tmp_path / "x.png", read_png, panel)
+    # A line as long as the axes, not a piece of the legend.
+    heights = [
+        int(near(pixels, color).sum(axis=1).argmax()) for color in COLORS[:2]
+    ]
+    lengths = [near(pixels, color).sum(axis=1).max() for color in COLORS[:2]]
+    assert min(lengths) > 0.4 * pixels.shape[1]
+    low, high = heights
+    assert low - high > 0.6 * pixels.shape[0]
+
+
+def test_band_is_as_wide_as_the_spread(tmp_path, read_png, near):
+    middle = [0.5] * 4
+
+    def rows_of_band(spread):
+        curve = Curve("x", STEPS, middle, [spread] * 4)
+        panel = Panel("", "", [curve], limits=(0, 1))
+        pixels = draw(tmp_path / "x.png", read_png, panel)
+        band = 0.2 * np.array(_rgb(COLORS[0])) + 0.8
+        column = pixels.shape[1] // 2
+        return near(pixels, band)[:, column].sum() / pixels.shape[0]
+
+    # The axes take about four fifths of the height.
+    narrow, wide = rows_of_band(0.1), rows_of_band(0.3)
+    assert 0.1 < narrow < 0.2
+    assert 0.4 < wide < 0.6
+
+
+def test_missing_values_are_no_points(tmp_path, read_png):
+    gap = Curve("x", STEPS, [0.2, np.nan, np.nan, 0.8])
+    straight = Curve("x", [10, 40], [0.2, 0.8])
+    pictures = [
+        draw(tmp_path / "x.png", read_png, Panel("", "", [curve]))
+        for curve in (gap, straight)
+    ]
+    assert np.array_equal(*pictures)
+
+
+def test_a_single_point_is_seen(tmp_path, read_png, near):
+    panel = Panel("", "", [Curve("x", [10], [0.2])], limits=(0, 1))
+    pixels = draw(tmp_path / "x.png", read_png, panel)
+    # Below the middle, where the legend is not.
+    lower_half = pixels[pixels.shape[0] // 2 :]
+    assert near(lower_half, COLORS[0]).sum() > 20
+
+
+def test_nothing_known_draws_empty_axes(tmp_path, read_png, near):
+    panel = Panel("", "", [Curve("x", [], [])], limits=(0, 1))
+    pixels = draw(tmp_path / "x.png", read_png, panel)
+    assert near(pixels, "black").sum() > 100
+
+
+def test_logarithmic_axis_without_values_is_no_error(tmp_path, read_png):
+    curves = [Curve("x", [], []), Curve("y", [1, 2], [np.nan, np.nan])]
+    panel = Panel("", "", curves, logarithmic=True)
+    assert draw(tmp_path / "x.png", read_png, panel).size
+
+
+def test_logarithmic_axis_is(tmp_path, read_png, near):
+    # 0.1 lies in the middle between 0.01 and 1.
+    levels = [Curve(str(v), STEPS, [v] * 4) for v in (0.01, 0.1, 1.0)]
+    panel = Panel("", "", levels, logarithmic=True)
+    pixels = draw(tmp_path / "x.png", read_png, panel)
+    heights = [near(pixels, c).sum(axis=1).argmax() for c in COLORS[:3]]
+    assert abs((heights[0] + heights[2]) / 2 - heights[1]) < 3
+
+
+def test_panels_are_beside_one_another(tmp_path, read_png):
+    one = draw(tmp_path / "x.png", read_png, Panel("", "", [LOW]))
+    two = draw(tmp_path / "x.png", read_png, *[Panel("", "", [LOW])] * 2)
+    assert two.shape[0] == one.shape[0]
+    assert two.shape[1] == 2 * one.shape[1]
+
+
+def test_same_curves_make_the_same_file(tmp_path):
+    panel = Panel("", "", [LOW, HIGH], level=0.5, level_label="half")
+    for name in ("a", "b"):
+        draw_training_curves(tmp_path / f"{name}.png", [panel])
+    files = [(tmp_path / f"{n}.png").read_bytes() for n in "ab"]
+    assert files[0] == files[1]
+
+
+def _rgb(color):
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(color)
