@@ -42,7 +42,7 @@ def rate(name, folder, number, processes):
     ]
     for worker in workers:
         worker.start()
-    seconds = [results.get(timeout=600) for _ in workers]
+    seconds = [results.get(timeout=120) for _ in workers]
     for worker in workers:
         worker.join()
     return processes * number / max(seconds)
