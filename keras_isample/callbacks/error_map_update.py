@@ -53,10 +53,11 @@ class ErrorMapUpdate(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         metadata = getattr(self.model, "metadata", None)
         width = (metadata or {}).get("context_width")
-        if width not in (None, self.sampler.geometry.context_width):
+        ours = getattr(self.sampler.geometry, "context_width", None)
+        if width not in (None, ours):
             raise ValueError(
-                f"The model has context_width={width}, the sampler "
-                f"{self.sampler.geometry.context_width}. Use the same."
+                f"The model has context_width={width}, the sampler {ours}. "
+                "Use the same."
             )
         if metadata is not None and self.sampler.cohort is not None:
             facts = Preprocessing.of(self.sampler.cohort)
@@ -91,7 +92,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
                 writer.write(start, probabilities)
             sampler.error_maps.replace(index, writer.finish())
         refreshed = sampler.sample_from == "refreshed"
-        sampler.use(chosen if refreshed else cases, resident=chosen)
+        sampler.use(chosen if refreshed else cases)
         if refreshed:
             # The others are made anew before they are used again; with many
             # cases they would fill the disk.

@@ -3,11 +3,13 @@
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.dual_path import single_input
 from keras_isample.models.dual_path_geometry import DualPathGeometry
+from keras_isample.models.patch_geometry import PlainGeometry
 from keras_isample.models.receptive_field import measure_receptive_field
 from keras_isample.models.segmentation_model import SegmentationModel
 
 __all__ = [
     "DualPathGeometry",
+    "PlainGeometry",
     "SegmentationModel",
     "dual_path_resnet",
     "measure_receptive_field",

@@ -8,6 +8,8 @@ axis.
 
 from dataclasses import dataclass
 
+from keras_isample.models.patch_geometry import Grid
+
 CONTEXT_STRIDE = 4
 """Voxels from one context voxel to the next ("1/4 of the resolution")."""
 
@@ -62,3 +64,25 @@ class DualPathGeometry:
     def margin(self) -> int:
         """Voxels of the volume needed before and after the patch."""
         return CONTEXT_STRIDE * CONTEXT_HALO
+
+    @property
+    def inputs(self) -> tuple[Grid, ...]:
+        """The image and its context, as the sampler reads them."""
+        half = self.patch_size // 2
+        return (
+            Grid("image", (-half - IMAGE_HALO,) * 3, (self.image_size,) * 3),
+            Grid(
+                "context",
+                (-half - self.margin,) * 3,
+                (self.context_size,) * 3,
+                step=CONTEXT_STRIDE,
+                width=self.context_width,
+            ),
+        )
+
+    @property
+    def labels(self) -> Grid:
+        """The labeled patch; the center is voxel `o / 2` of it."""
+        return Grid(
+            "labels", (-(self.patch_size // 2),) * 3, (self.patch_size,) * 3
+        )

@@ -7,8 +7,6 @@ varies by itself within 0.1 mm at the papers' 1 x 1 x 1.5 mm, which is 0.1
 times the finest spacing.
 """
 
-import math
-
 import numpy as np
 
 MAX_ANGLES_DEGREES = (4.0, 4.0, 10.0)
@@ -18,30 +16,34 @@ DRAWS = 6
 """Uniform draws that one augmentation takes."""
 
 
-def patch_matrix(draws, spacing, spacing_jitter):
-    """Matrix from voxel steps in a patch to voxel steps in the scan.
+def patch_matrices(draws, spacing, spacing_jitter):
+    """Matrices from voxel steps in patches to voxel steps in their scans.
 
     Args:
-        draws: `DRAWS` numbers from U(0, 1): three angles, three spacings.
-        spacing: Spacing of the scan, in mm.
+        draws: From U(0, 1), `(n, DRAWS)`: three angles, three spacings.
+        spacing: Of the scans, in mm, `(n, 3)`.
         spacing_jitter: Largest change of spacing, as a share of the finest
             one.
 
     Returns:
-        float64 `(3, 3)`: a step `d` in the patch is `matrix @ d` in the scan.
+        float64 `(n, 3, 3)`: a step `d` in patch i is `matrices[i] @ d` in its
+        scan.
     """
     signed = 2 * np.asarray(draws, np.float64) - 1
-    angles = np.radians(MAX_ANGLES_DEGREES) * signed[:3]
-    jittered = spacing + spacing_jitter * min(spacing) * signed[3:]
-    return _rotation(angles) * jittered[None, :] / np.asarray(spacing)[:, None]
+    spacing = np.asarray(spacing, np.float64)
+    angles = np.radians(MAX_ANGLES_DEGREES) * signed[:, :3]
+    finest = spacing.min(axis=1, keepdims=True)
+    jittered = spacing + spacing_jitter * finest * signed[:, 3:]
+    return _rotations(angles) * jittered[:, None, :] / spacing[:, :, None]
 
 
-def _rotation(angles):
+def _rotations(angles):
     result = np.eye(3)
-    for axis, angle in enumerate(angles):
+    for axis in range(3):
         i, j = [k for k in range(3) if k != axis]
-        turn = np.eye(3)
-        turn[i, i] = turn[j, j] = math.cos(angle)
-        turn[i, j], turn[j, i] = -math.sin(angle), math.sin(angle)
+        turn = np.tile(np.eye(3), (len(angles), 1, 1))
+        cosine, sine = np.cos(angles[:, axis]), np.sin(angles[:, axis])
+        turn[:, i, i] = turn[:, j, j] = cosine
+        turn[:, i, j], turn[:, j, i] = -sine, sine
         result = result @ turn
     return result

@@ -1,124 +1,73 @@
-"""Voxels of a class by rank, inside the TensorFlow graph.
+"""Voxels of a class, drawn evenly and many at once.
 
-Foreground voxels are listed (4 bytes each). Background voxels are not: the one
-of rank r is found as the least x with `x = r + F(x)`, where F(x) counts the
-foreground voxels up to x: `r + F(x)` lies between x and it. So every voxel of
-every class is drawn with the same chance, at the borders too.
+Foreground voxels are listed in the cache (4 bytes each). Background voxels are
+drawn among all voxels, and those that turn out to be foreground are not used;
+only where background is the smaller part of a scan is it listed too. So every
+voxel of every class is drawn with the same chance, at the borders too.
 """
 
+import functools
+
 import numpy as np
-import tensorflow as tf
+
+from keras_isample.sampling.inverse import below
+
+_LISTED = 16
+"""Scans whose background is kept listed, if it is their smaller part."""
 
 
 class ClassVoxels:
-    """The voxels of each class of the cases in use.
+    """The voxels of each class of prepared cases.
 
     Args:
-        cases: `PreparedCase`s.
-
-    Attributes:
-        positions: `tf.Variable`, int32, foreground positions of the cases in
-            use, grouped by case and class.
-        starts: `tf.Variable`, int64 `(cases in use, classes)`: where the
-            positions of a class begin in `positions` (class 0 has none).
-        counts: `tf.Variable`, int64 `(cases in use, classes)`.
+        mapped: `MappedCases`.
     """
 
-    def __init__(self, cases):
-        self.cases = list(cases)
-        classes = len(self.cases[0].counts)
-        longest = max(max(case.counts[1:]) for case in self.cases)
-        self._steps = int(longest).bit_length() + 1
-        with tf.device("CPU:0"):
-            self.positions = _variable([], np.int32, [None])
-            self.starts = _variable([[0] * classes], np.int64, [None, classes])
-            self.counts = _variable([[0] * classes], np.int64, [None, classes])
-        self._loaded = None
+    def __init__(self, mapped):
+        self.cases = mapped.cases
+        self._mapped = mapped
+        self._background = functools.lru_cache(_LISTED)(self._list_background)
 
-    def load(self, indices):
-        """Brings the voxels of the given cases into memory."""
-        if self._loaded == tuple(indices):
-            return
-        counts = np.array([self.cases[i].counts for i in indices], np.int64)
-        listed = counts.copy()
-        listed[:, 0] = 0
-        ends = np.cumsum(listed.ravel()).reshape(listed.shape)
-        self.positions.assign(np.zeros([0], np.int32))
-        # One element at least: nothing can be gathered from an empty list.
-        flat = np.zeros([max(1, int(listed.sum()))], np.int32)
-        first = 0
-        for index in indices:
-            part = self.cases[index].positions()
-            flat[first : first + len(part)] = part
-            first += len(part)
-        with tf.device("CPU:0"):
-            self.positions.assign(flat)
-            self.starts.assign(ends - listed)
-            self.counts.assign(counts)
-        self._loaded = tuple(indices)
+    def share(self, index, label):
+        """Share of `candidates` that belong to the class, above 1/2."""
+        case = self.cases[index]
+        if label > 0 or self._is_listed(index):
+            return 1.0
+        return case.counts[0] / case.size
 
-    def by_rank(self, case, label, rank):
-        """Flat positions of voxels given by rank within their class.
+    def candidates(self, index, label, uniform):
+        """Voxels of a class, each with the same chance.
 
         Args:
-            case: int64 `(n,)`, rows of the cases in use.
-            label: int64 `(n,)`.
-            rank: int64 `(n,)`, below the class' count.
+            index: Index of the case.
+            label: The class, which must have voxels.
+            uniform: Draws from U(0, 1), float64 `(n,)`.
 
         Returns:
-            int64 `(n,)`, flat positions in C order.
+            `(positions, belongs)`: int64 `(n,)`, flat in C order; and whether
+            they belong to the class at all, bool `(n,)`.
         """
-        start = tf.gather_nd(self.starts, tf.stack([case, label], axis=-1))
-        listed = label > 0
-        at = tf.where(listed, start + rank, tf.zeros_like(rank))
-        positions = tf.gather(self.positions, at)
-        background = tf.where(~listed)
-        found = self._background(
-            tf.gather_nd(case, background), tf.gather_nd(rank, background)
-        )
-        return tf.tensor_scatter_nd_update(
-            tf.cast(positions, tf.int64), background, found
-        )
+        case = self.cases[index]
+        listed = self.listed(index, label)
+        if listed is not None:
+            positions = listed[below(len(listed), uniform)].astype(np.int64)
+            return positions, np.ones(len(positions), bool)
+        positions = below(case.size, uniform)
+        labels = self._mapped.labels(index).reshape(-1)
+        return positions, labels[positions] == 0
 
-    def _background(self, case, rank):
-        starts = tf.gather(self.starts, case)[:, 1:]
-        ends = starts + tf.gather(self.counts, case)[:, 1:]
+    def listed(self, index, label):
+        """Ascending flat positions of a class, int32, or `None`."""
+        if label > 0:
+            counts = self.cases[index].counts
+            first = sum(counts[1:label])
+            return self._mapped.positions(index)[first : first + counts[label]]
+        return self._background(index) if self._is_listed(index) else None
 
-        def narrow(number, low, high):
-            # Climbing is quick where foreground is sparse, halving bounds the
-            # steps where there are long runs of it.
-            x = tf.where(number % 2 == 0, low, (low + high) // 2)
-            reached = rank + self._foreground_up_to(x, starts, ends)
-            before = reached > x
-            low = tf.where(before, reached, low)
-            high = tf.where(before, high, tf.minimum(x, reached))
-            return number + 1, low, high
+    def _is_listed(self, index):
+        case = self.cases[index]
+        return 2 * case.counts[0] < case.size
 
-        most = rank + tf.reduce_sum(ends - starts, axis=1)
-        _, x, _ = tf.while_loop(
-            lambda _, low, high: tf.reduce_any(low < high),
-            narrow,
-            [0, rank, most],
-        )
-        return x
-
-    def _foreground_up_to(self, x, starts, ends):
-        """F(x): foreground voxels at positions up to and including x."""
-        last = tf.size(self.positions, tf.int64) - 1
-        low, high = starts, ends
-        for _ in range(self._steps):
-            middle = (low + high) // 2
-            # An empty range (low = high) may point behind the list.
-            value = tf.cast(
-                tf.gather(self.positions, tf.minimum(middle, last)), tf.int64
-            )
-            right = (value <= x[:, None]) & (low < high)
-            low = tf.where(right, middle + 1, low)
-            high = tf.where(right, high, middle)
-        return tf.reduce_sum(low - starts, axis=1)
-
-
-def _variable(value, dtype, shape):
-    return tf.Variable(
-        np.array(value, dtype), shape=shape, trainable=False, dtype=dtype
-    )
+    def _list_background(self, index):
+        labels = self._mapped.labels(index).reshape(-1)
+        return np.flatnonzero(labels == 0).astype(np.int32)

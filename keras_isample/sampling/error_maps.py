@@ -3,12 +3,12 @@
 Errors are rounded to 1/255 stochastically, so that an error below half a level
 stays reachable at epsilon 0: its expected stored value is the error itself.
 
-The maps lie on disk, one file per case and update. Those of the newest subset
-I* are also held in one `tf.Variable` that the sampling graph reads; older ones,
-if patches are drawn from their cases too, are mapped from their files. A case
-that was never predicted counts as E = 1 everywhere and needs no memory.
+The maps lie on disk, one file per case and update, and are mapped from there:
+those just written are in the memory of the system anyway, and it may give up
+the others. A case that was never predicted counts as E = 1 everywhere.
 """
 
+import functools
 import os
 import re
 import tempfile
@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
 
-EVERYWHERE_1 = -1
-ON_DISK = -2
+_OPEN = 64
+"""Maps that are kept mapped (a mapping holds a file handle)."""
 
 _FILE_NAME = re.compile(r"\d{5}-\d{6}\.npy")
 
@@ -49,9 +48,6 @@ class ErrorMaps:
     Args:
         cases: `PreparedCase`s, in the order of the indices used here.
         folder: Where the maps are kept; a temporary folder if `None`.
-
-    Attributes:
-        values: `tf.Variable`, uint8, the maps in use one after the other.
     """
 
     def __init__(self, cases, folder=None):
@@ -61,13 +57,7 @@ class ErrorMaps:
             folder = self._temporary.name
         self.folder = Path(folder)
         self._maps = {}
-        with tf.device("CPU:0"):
-            self.values = tf.Variable(
-                np.zeros([0], np.uint8),
-                shape=[None],
-                trainable=False,
-                name="error_values",
-            )
+        self._errors = functools.lru_cache(_OPEN)(_map_file)
 
     def __getitem__(self, index):
         """The `ErrorMap` of a case, or `None` if it counts as 1 everywhere."""
@@ -82,59 +72,16 @@ class ErrorMaps:
     def replace(self, index, error_map):
         """Makes `error_map` the newest map of case `index`."""
         self._maps[index] = error_map
+        self._errors.cache_clear()
 
     def keep(self, indices):
         """Forgets the maps of all cases but these."""
         kept = set(indices)
         self._maps = {i: m for i, m in self._maps.items() if i in kept}
 
-    def load(self, indices, resident=None):
-        """Puts the maps of the resident ones (all if `None`) into `values`.
-
-        Returns:
-            int64 offsets into `values`, one per index; `EVERYWHERE_1` or
-            `ON_DISK` for a case that has none.
-        """
-        if resident is None:
-            resident = indices
-        sizes = [
-            self.cases[index].size
-            if index in self._maps and index in resident
-            else 0
-            for index in indices
-        ]
-        offsets = np.cumsum([0, *sizes])[:-1].astype(np.int64)
-        # Frees the maps in use before the new ones are read.
-        self.values.assign(tf.zeros([0], tf.uint8))
-        flat = np.empty([sum(sizes)], np.uint8)
-        for index, size, offset in zip(indices, sizes, offsets, strict=True):
-            if size:
-                stored = np.load(self._maps[index].path, mmap_mode="r")
-                flat[offset : offset + size] = stored.reshape(-1)
-        with tf.device("CPU:0"):
-            self.values.assign(flat)
-        absent = [
-            ON_DISK if index in self._maps else EVERYWHERE_1
-            for index in indices
-        ]
-        return np.where(np.array(sizes) > 0, offsets, absent)
-
-    def read(self, indices, positions):
-        """E as stored at flat positions of cases, from the mapped files.
-
-        Args:
-            indices: int array, one case per position.
-            positions: int array.
-
-        Returns:
-            uint8 array.
-        """
-        result = np.empty(len(positions), np.uint8)
-        for index in np.unique(indices):
-            here = indices == index
-            mapped = np.load(self._maps[int(index)].path, mmap_mode="r")
-            result[here] = mapped.reshape(-1)[positions[here]]
-        return result
+    def errors(self, index):
+        """E of a case as stored, mapped, uint8 `(voxels,)` in C order."""
+        return self._errors(self._maps[index].path)
 
     def weights(self, index, epsilon):
         """Mean of `min(1, E + epsilon)` over the voxels of each class.
@@ -171,6 +118,7 @@ class ErrorMaps:
     def restore(self, state):
         """Goes back to an earlier `state` whose files are still there."""
         self._maps = {}
+        self._errors.cache_clear()
         for index, version, histogram in zip(
             state["indices"],
             state["versions"],
@@ -238,6 +186,10 @@ class ErrorMapWriter:
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
         return ErrorMap(self.path, self.histogram, self.version)
+
+
+def _map_file(path):
+    return np.asarray(np.load(path, mmap_mode="r")).reshape(-1)
 
 
 def round_errors(errors, seed):

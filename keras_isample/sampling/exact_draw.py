@@ -1,74 +1,98 @@
-"""A center drawn from the weights themselves, where rejection found none.
+"""Centers drawn from the chances of acceptance themselves, without rejection.
 
-Costs a pass over one error map, and is therefore only the last resort of
-`ISample`: it bounds the time at any setting.
+For classes in which almost every candidate would be rejected. The first draw
+after an update costs one pass over the class, which sums the chances block by
+block; the sums are kept, so that every later one reads a single block.
 """
+
+import functools
 
 import numpy as np
 
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
+from keras_isample.sampling.inverse import choose
+from keras_isample.sampling.inverse import search
+
+BLOCK = 1 << 12
+"""Voxels whose chances are summed together."""
+
+_KEPT = 64
+"""Classes of cases whose sums are kept."""
+
+_SLAB = 1 << 10
+"""Blocks that are summed at a time."""
 
 
-def draw_exactly(rows, uniform, share, epsilon, *, case_of, map_of):
-    """Draws one center with probability `share * min(1, E + epsilon)`.
+class ExactDraw:
+    """Draws voxels of a class in proportion to `min(1, E + epsilon)`.
 
     Args:
-        rows: Cases to draw from, int array.
-        uniform: Three draws from U(0, 1).
-        share: float64 `(all rows, classes)`: relative weight of each class of
-            each case, already times the mean of `min(1, E + epsilon)`.
+        mapped: `MappedCases`.
+        voxels: `ClassVoxels`.
+        error_maps: `ErrorMaps`.
         epsilon: Slack of the acceptance.
-        case_of: Function from a row to its `PreparedCase`.
-        map_of: Function from a row to its `ErrorMap` or `None`.
-
-    Returns:
-        `(row, flat position)`. If every weight is 0, all classes present and
-        all their voxels count alike.
     """
-    weights = share[rows]
-    even = weights.sum() <= 0
-    if even:
-        counts = np.array([case_of(row).counts for row in rows])
-        weights = (counts > 0) / (counts > 0).sum(axis=1, keepdims=True)
-    at = _choose(weights.ravel(), uniform[0])
-    row, label = rows[at // weights.shape[1]], at % weights.shape[1]
-    case, error_map = case_of(row), map_of(row)
-    if even or error_map is None:
-        histogram = None
-        level_weights = None
-    else:
-        histogram = error_map.histogram[label]
-        level_weights = acceptance_probability(
+
+    def __init__(self, mapped, voxels, error_maps, epsilon):
+        self._mapped = mapped
+        self._voxels = voxels
+        self._error_maps = error_maps
+        self._levels = acceptance_probability(
             np.arange(LEVELS), epsilon, np.minimum
         )
-    labels = case.labels().reshape(-1)
-    if histogram is None:
-        rank = min(int(uniform[1] * case.counts[label]), case.counts[label] - 1)
-        return row, _nth(labels, lambda part, _: part == label, rank)
-    level = _choose(histogram * level_weights, uniform[1])
-    rank = min(int(uniform[2] * histogram[level]), int(histogram[level]) - 1)
-    errors = np.load(error_map.path, mmap_mode="r").reshape(-1)
-    return row, _nth(
-        labels,
-        lambda part, place: (part == label) & (errors[place] == level),
-        rank,
-    )
+        self._ends = functools.lru_cache(_KEPT)(self._sum)
 
+    def forget(self):
+        """Forgets the sums; to be called after error maps were replaced."""
+        self._ends.cache_clear()
 
-def _choose(weights, uniform):
-    """Index of a weight, drawn in proportion; never one that is 0."""
-    ends = np.cumsum(weights, dtype=np.float64)
-    at = int(np.searchsorted(ends, uniform * ends[-1], side="right"))
-    return min(at, int(np.flatnonzero(weights)[-1]))
+    def draw(self, index, label, uniform, *, known=True):
+        """Draws one voxel for each row of `uniform`.
 
+        Args:
+            index: Index of the case.
+            label: The class; not all its chances may be 0.
+            uniform: Draws from U(0, 1), float64 `(n, 2)`.
+            known: Whether the error map counts; if not, all voxels of the
+                class have the same chance.
 
-def _nth(labels, chosen, rank, slab=1 << 22):
-    """Position of the voxel of the given rank among the chosen ones."""
-    for first in range(0, len(labels), slab):
-        place = slice(first, min(first + slab, len(labels)))
-        hits = np.flatnonzero(chosen(labels[place], place))
-        if rank < len(hits):
-            return first + int(hits[rank])
-        rank -= len(hits)
-    raise ValueError("The label map has fewer voxels than were counted.")
+        Returns:
+            int64 `(n,)`, flat positions in C order.
+        """
+        ends = self._ends(index, label, known)
+        blocks = search(ends, uniform[:, 0])
+        result = np.empty(len(blocks), np.int64)
+        for number, (block, second) in enumerate(
+            zip(blocks.tolist(), uniform[:, 1], strict=True)
+        ):
+            chances = self._chances(index, label, known, block, 1)
+            result[number] = block * BLOCK + choose(chances, second)
+        listed = self._voxels.listed(index, label)
+        return result if listed is None else listed[result].astype(np.int64)
+
+    def _sum(self, index, label, known):
+        """Chances summed up to the end of each block, float64."""
+        listed = self._voxels.listed(index, label)
+        case = self._mapped.cases[index]
+        length = case.size if listed is None else len(listed)
+        sums = []
+        for first in range(0, -(-length // BLOCK), _SLAB):
+            chances = self._chances(index, label, known, first, _SLAB)
+            starts = np.arange(0, len(chances), BLOCK)
+            sums.append(np.add.reduceat(chances, starts))
+        return np.cumsum(np.concatenate(sums))
+
+    def _chances(self, index, label, known, first, number):
+        """Chances of acceptance of the voxels of some blocks, float64."""
+        place = slice(first * BLOCK, (first + number) * BLOCK)
+        listed = self._voxels.listed(index, label)
+        if listed is None:
+            labels = self._mapped.labels(index).reshape(-1)[place]
+            belongs = (labels == label).astype(np.float64)
+        else:
+            place = listed[place]
+            belongs = np.ones(len(place))
+        if not known:
+            return belongs
+        return belongs * self._levels[self._error_maps.errors(index)[place]]

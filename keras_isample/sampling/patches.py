@@ -1,148 +1,198 @@
-"""A patch, its low-resolution context and its labels, around one center.
+"""Patches around centers, as the network's geometry wants them.
 
-For a labeled patch of side `o` around voxel `c`, without augmentation: labels
-of voxels `c - o/2 ... c + o/2 - 1`, the image with 14 voxels more on each
-side, and box means every 4 voxels from `c - o/2 - 60` on. With augmentation the
-same points are turned and stretched about `c` by one matrix.
+Without augmentation the points of a grid are voxels and a patch is cut from
+the scan. With augmentation the same points are turned and stretched about the
+center by one matrix, and interpolated.
 """
 
-import functools
-import itertools
-
 import numpy as np
-from scipy import ndimage
+import tensorflow as tf
 
-from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
-from keras_isample.models.dual_path_geometry import IMAGE_HALO
+from keras_isample.sampling.interpolation import interpolate
+from keras_isample.sampling.interpolation import nearest
+from keras_isample.sampling.interpolation import normalize
 
 OUTSIDE_LABEL = 255
 """Label of what lies outside of the scan; the loss ignores it."""
 
-_OPEN_CASES = 128
-"""Cases whose files are kept mapped (a mapping holds a file handle)."""
+_BOX_BYTES = 16 << 20
+"""About how many bytes of boxes are cut at a time: what stays in caches and is
+given back and forth by the allocator without being cleared."""
+
+_ALIGNMENT = 64
+"""Bytes; TensorFlow takes over arrays that begin at a multiple of it."""
 
 
 class PatchReader:
-    """Reads patches from the mapped files of prepared cases.
+    """Reads batches of patches from the mapped files of prepared cases.
 
     Args:
-        cases: `PreparedCase`s.
-        geometry: `DualPathGeometry`.
+        mapped: `MappedCases`.
+        geometry: What the network sees around a center, such as
+            `DualPathGeometry` or `PlainGeometry`: its `inputs`, a tuple of
+            `Grid`s, and the `Grid` of its `labels`.
+        augment: Whether patches are turned; if not, matrices are ignored.
     """
 
-    def __init__(self, cases, geometry):
-        self.cases = list(cases)
+    def __init__(self, mapped, geometry, *, augment=True):
         self.geometry = geometry
-        self._arrays = functools.lru_cache(_OPEN_CASES)(self._open)
+        self.augment = augment
+        self._mapped = mapped
+        cases = mapped.cases
+        self._scales = np.array([c.scales for c in cases], np.float32)
+        self._offsets = np.array([c.offsets for c in cases], np.float32)
 
-    def read(self, index, center, matrix=None):
-        """Reads one patch.
+    def read_batch(self, case, center, matrix):
+        """Reads patches, in a graph or eagerly.
 
         Args:
-            index: Index of the case.
-            center: Voxel, three integers.
-            matrix: From steps in the patch to steps in the scan, `(3, 3)`;
-                `None` for the identity, which needs no interpolation.
+            case: int64 `(batch,)`, indices of the cases.
+            center: int64 `(batch, 3)`, voxels.
+            matrix: float64 `(batch, 3, 3)`, from steps in the patch to steps
+                in the scan.
 
         Returns:
-            `(image, context, labels)`: normalized float32
-            `(H, H, H, channels)` and `(L, L, L, channels)`, uint8 `(o, o, o)`.
+            `(inputs, labels)`: normalized float32 `(batch, *size, channels)`,
+            a tuple of them if the geometry has several inputs; uint8
+            `(batch, *size)`, `OUTSIDE_LABEL` outside of the scan.
         """
-        case = self.cases[index]
-        image, context, labels = self._arrays(index)
-        geometry = self.geometry
-        half = geometry.patch_size // 2
-        width = geometry.context_width
-        # The middle of a box, and where the array of box means begins.
-        middle = (width - 1) / 2
-        grids = (
-            (-half - IMAGE_HALO, 1, geometry.image_size, 0.0, 0),
-            (
-                -half - geometry.margin,
-                CONTEXT_STRIDE,
-                geometry.context_size,
-                middle,
-                width - 1,
-            ),
-            (-half, 1, geometry.patch_size, 0.0, 0),
+        scale = tf.gather(tf.constant(self._scales), case)
+        offset = tf.gather(tf.constant(self._offsets), case)
+        arguments = case, center, matrix, scale, offset
+        grids = self.geometry.inputs
+        inputs = tuple(self._read(grid, *arguments) for grid in grids)
+        labels = self._read(self.geometry.labels, *arguments)
+        return inputs if len(inputs) > 1 else inputs[0], labels
+
+    def _read(self, grid, case, center, matrix, scale, offset):
+        if not self.augment:
+            crops = self._crops(grid, case, center)
+            if grid.array == "labels":
+                return crops[:, 0]
+            return normalize(crops, scale, offset)
+        parts = []
+        many = max(1, _BOX_BYTES // self._box_bytes(grid))
+        for first in range(0, case.shape[0], many):
+            part = slice(first, first + many)
+            boxes = self._boxes(grid, case[part], center[part], matrix[part])
+            if grid.array == "labels":
+                parts.append(nearest(*boxes, grid.size))
+            else:
+                parts.append(
+                    interpolate(*boxes, scale[part], offset[part], grid.size)
+                )
+        return tf.concat(parts, axis=0)
+
+    def _box_bytes(self, grid):
+        """About as many bytes as the box of a turned patch has."""
+        sides = 1.25 * grid.step * np.array(grid.size) + 4
+        type_size = self._type(grid).size
+        return int(self._channels(grid) * type_size * sides.prod())
+
+    def _boxes(self, grid, case, center, matrix):
+        """`(voxels, place, matrix, origin)` for `interpolation`."""
+        boxes = tf.numpy_function(
+            lambda *arguments: self._cut_boxes(grid, *arguments),
+            [case, center, matrix],
+            [self._type(grid), tf.int32, tf.float32, tf.float32],
+            stateful=False,
         )
-        center = np.asarray(center)
-        patches = []
-        for array, outside, grid in zip(
-            (image, context, labels[None]),
-            (case.outside, case.outside, (OUTSIDE_LABEL,)),
-            grids,
-            strict=True,
+        for array, shape in zip(boxes[1:], ([4], [3, 3], [3]), strict=True):
+            array.set_shape([case.shape[0], *shape])
+        boxes[0].set_shape([None])
+        return boxes
+
+    def _crops(self, grid, case, center):
+        crops = tf.numpy_function(
+            lambda *arguments: self._cut_crops(grid, *arguments),
+            [case, center],
+            self._type(grid),
+            stateful=False,
+        )
+        crops.set_shape([case.shape[0], self._channels(grid), *grid.size])
+        return crops
+
+    def _cut_crops(self, grid, case, center):
+        shape = len(case), self._channels(grid), *grid.size
+        result = _aligned(shape, self._type(grid).as_numpy_dtype)
+        starts = center + np.array(grid.first) + grid.width - 1
+        for target, index, start in zip(
+            result, case, starts.tolist(), strict=True
         ):
-            patches.append(_sample(array, outside, center, matrix, *grid))
-        return (
-            _normalize(patches[0], case),
-            _normalize(patches[1], case),
-            patches[2][0],
+            array, outside = self._array(grid, index)
+            _cut(array, start, grid.step, outside, target)
+        return result
+
+    def _cut_boxes(self, grid, case, center, matrix):
+        # Element e of the box means lies at voxel e + middle - (width - 1).
+        pad = grid.width - 1 - grid.middle
+        shift = np.array(grid.first) + grid.middle
+        origin = matrix @ shift + center + pad
+        matrix = matrix * grid.step
+        last = matrix * (np.array(grid.size) - 1)
+        sides = np.array(
+            [self._array(grid, index)[0].shape[1:] for index in case]
         )
+        # A little more than needed, since coordinates are float32.
+        low = origin + np.minimum(last, 0).sum(axis=2) - 0.01
+        high = origin + np.maximum(last, 0).sum(axis=2) + 1.01
+        low = np.clip(np.floor(low), -1, sides).astype(np.int64)
+        high = np.clip(np.ceil(high), -1, sides).astype(np.int64)
+        shapes = high - low + 1
+        lengths = self._channels(grid) * shapes.prod(axis=1)
+        ends = np.cumsum(lengths)
+        # Hardly ever another length, since the loop is compiled for each.
+        type_ = self._type(grid)
+        usual = len(case) * self._box_bytes(grid) // type_.size
+        length = 1 << int(max(usual, ends[-1]) - 1).bit_length()
+        voxels = _aligned((length,), type_.as_numpy_dtype)
+        for index, start, shape, begin, end in zip(
+            case, low.tolist(), shapes, ends - lengths, ends, strict=True
+        ):
+            array, outside = self._array(grid, index)
+            target = voxels[begin:end].reshape(-1, *shape)
+            _cut(array, start, 1, outside, target)
+        place = np.column_stack([ends - lengths, shapes]).astype(np.int32)
+        origin = (origin - low).astype(np.float32)
+        return voxels, place, matrix.astype(np.float32), origin
 
-    def _open(self, index):
-        case = self.cases[index]
-        return case.image(), case.context(), case.labels()
+    def _channels(self, grid):
+        return 1 if grid.array == "labels" else self._scales.shape[1]
+
+    def _array(self, grid, index):
+        """The stored array of a case, and its values outside."""
+        if grid.array == "labels":
+            return self._mapped.labels(index), (OUTSIDE_LABEL,)
+        array = getattr(self._mapped, grid.array)(index)
+        return array, self._mapped.cases[index].outside
+
+    def _type(self, grid):
+        return tf.uint8 if grid.array == "labels" else tf.int16
 
 
-def _sample(array, outside, center, matrix, first, step, size, middle, pad):
-    """Points `center + matrix @ (first + step * i + middle) - middle + pad`."""
-    if matrix is None:
-        return _crop(array, outside, center + first + pad, step, size)
-    offset = matrix @ np.full(3, first + middle) - middle + pad + center
-    matrix = matrix * step
-    labels = array.dtype == np.uint8
-    inside = _lies_inside(offset, matrix, size, array.shape[1:])
-    result = np.empty(
-        (len(array), size, size, size), np.uint8 if labels else np.float32
-    )
-    for channel, value, target in zip(array, outside, result, strict=True):
-        ndimage.affine_transform(
-            channel,
-            matrix,
-            offset,
-            output_shape=(size,) * 3,
-            output=target,
-            order=0 if labels else 1,
-            mode="nearest" if inside else "grid-constant",
-            cval=value,
-        )
-    return result
-
-
-def _crop(array, outside, start, step, size):
-    source, target = [slice(None)], [slice(None)]
-    for first, length in zip(map(int, start), array.shape[1:], strict=True):
+def _cut(array, start, step, outside, target):
+    """Copies a window of `(channels, x, y, z)`; outside of it a constant."""
+    source, place = [slice(None)], [slice(None)]
+    whole = True
+    for first, length, size in zip(
+        start, array.shape[1:], target.shape[1:], strict=True
+    ):
         # Indices i with 0 <= first + step * i < length.
         low = min(size, max(0, -(first // step)))
         high = max(low, min(size, -((first - length) // step)))
+        whole = whole and high - low == size
         source.append(slice(first + low * step, first + high * step, step))
-        target.append(slice(low, high))
-    result = np.empty((len(array), size, size, size), array.dtype)
-    if any(t != slice(0, size) for t in target[1:]):
-        result[:] = np.array(outside).reshape(-1, 1, 1, 1)
-    if all(t.start < t.stop for t in target[1:]):
-        result[tuple(target)] = array[tuple(source)]
-    return result
+        place.append(slice(low, high))
+    if not whole:
+        target[:] = np.array(outside).reshape(-1, 1, 1, 1)
+        if any(p.start == p.stop for p in place[1:]):
+            return
+    target[tuple(place)] = array[tuple(source)]
 
 
-def _lies_inside(offset, matrix, size, shape):
-    corners = np.array(list(itertools.product((0, size - 1), repeat=3)))
-    points = corners @ matrix.T + offset
-    return bool(
-        (points.min(axis=0) >= 0).all()
-        and (points.max(axis=0) <= np.array(shape) - 1).all()
-    )
-
-
-def _normalize(stored, case):
-    result = np.empty((*stored.shape[1:], len(stored)), np.float32)
-    for channel, (scale, offset) in enumerate(
-        zip(case.scales, case.offsets, strict=True)
-    ):
-        np.multiply(
-            stored[channel], np.float32(scale), out=result[..., channel]
-        )
-        result[..., channel] += np.float32(offset)
-    return result
+def _aligned(shape, dtype):
+    """An array without values that TensorFlow takes over uncopied."""
+    length = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.empty(length + _ALIGNMENT, np.uint8)
+    first = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[first : first + length].view(dtype).reshape(shape)

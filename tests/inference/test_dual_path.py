@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_isample.inference import dual_path
 from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.models import DualPathGeometry
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import single_input
+from keras_isample.sampling.mapped import MappedCases
 from keras_isample.sampling.patches import PatchReader
 from keras_isample.volumes.scan import Scan
 
@@ -266,9 +268,15 @@ def test_a_training_patch_is_predicted_as_in_the_whole_scan(
     # Steps of 27 from the outside value make whole numbers of all box means.
     steps = np.random.default_rng(8).integers(0, 70, (20, 21, 18))
     case = make_case(np.zeros(steps.shape), AIR + 27 * steps, num_classes=2)
-    reader = PatchReader([case], DualPathGeometry(8))
-    patch, context, _ = reader.read(0, np.array(origin) + 4)
-    predicted = np.array(model([patch[None], context[None]])[0])
+    reader = PatchReader(
+        MappedCases([case]), DualPathGeometry(8), augment=False
+    )
+    inputs, _ = reader.read_batch(
+        tf.constant([0], tf.int64),
+        tf.constant([origin], tf.int64) + 4,
+        tf.eye(3, batch_shape=[1], dtype=tf.float64),
+    )
+    predicted = np.array(model(list(inputs))[0])
     place = tuple(slice(a, a + 8) for a in origin)
     there = assembled(predictor, case.scan())[place]
     assert predicted == pytest.approx(there, abs=1e-5)

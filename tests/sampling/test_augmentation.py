@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from keras_isample.sampling.augmentation import DRAWS
-from keras_isample.sampling.augmentation import patch_matrix
+from keras_isample.sampling.augmentation import patch_matrices
 
 SPACING = (1.0, 0.8, 3.0)
+
+
+def patch_matrix(draws, spacing, spacing_jitter):
+    """The matrix of one patch."""
+    return patch_matrices(draws[None], [spacing], spacing_jitter)[0]
 
 
 def in_mm(matrix, spacing=SPACING):
@@ -74,3 +79,12 @@ def test_jitter_is_that_of_the_patch_axes_also_when_turned():
         steps = np.linalg.norm(np.diag(SPACING) @ matrix, axis=0)
         jitter = 0.1 * 0.8 * (2 * draws[3:] - 1)
         assert steps - SPACING == pytest.approx(jitter)
+
+
+def test_each_patch_has_the_matrix_of_its_own_draws_and_spacing():
+    rng = np.random.default_rng(2)
+    draws, spacings = rng.random((5, DRAWS)), rng.uniform(1, 3, (5, 3))
+    matrices = patch_matrices(draws, spacings, 0.2)
+    assert matrices.shape == (5, 3, 3)
+    for matrix, *arguments in zip(matrices, draws, spacings, strict=True):
+        assert matrix == pytest.approx(patch_matrix(*arguments, 0.2))

@@ -107,19 +107,15 @@ def test_mean_error_is_over_all_voxels(make_case, set_error_map):
     assert maps.mean_error(0) == pytest.approx(0.2)
 
 
-def test_load_puts_maps_one_after_the_other(two_cases, set_error_map):
+def test_errors_are_those_of_the_newest_map(two_cases, set_error_map):
     maps = ErrorMaps(two_cases)
-    set_error_map(maps, 1, np.arange(64).reshape(4, 4, 4))
-    set_error_map(maps, 0, np.full((5, 4, 3), 7))
-    assert maps.load([0, 1]).tolist() == [0, 60]
-    assert maps.values.numpy().tolist() == [7] * 60 + list(range(64))
-
-
-def test_a_case_without_map_takes_no_memory(two_cases, set_error_map):
-    maps = ErrorMaps(two_cases)
-    set_error_map(maps, 1, np.full((4, 4, 4), 9))
-    assert maps.load([0, 1]).tolist() == [-1, 0]
-    assert maps.values.numpy().tolist() == [9] * 64
+    set_error_map(maps, 1, np.zeros((4, 4, 4)), version=1)
+    assert maps.errors(1).max() == 0
+    # The same file once more, as after `restore`.
+    set_error_map(maps, 1, np.full((4, 4, 4), 3), version=1)
+    assert set(maps.errors(1).tolist()) == {3}
+    set_error_map(maps, 1, np.arange(64).reshape(4, 4, 4), version=2)
+    assert maps.errors(1).tolist() == list(range(64))
 
 
 def test_state_brings_an_earlier_map_back(tmp_path, two_cases, set_error_map):
@@ -132,8 +128,7 @@ def test_state_brings_an_earlier_map_back(tmp_path, two_cases, set_error_map):
     again.restore(state)
     assert again[1] is None
     assert again.mean_error(0) == pytest.approx(10 / 255)
-    again.load([0])
-    assert set(again.values.numpy().tolist()) == {10}
+    assert set(again.errors(0).tolist()) == {10}
 
 
 def test_restore_names_a_missing_map(tmp_path, two_cases, set_error_map):
@@ -155,21 +150,6 @@ def test_only_files_of_replaced_maps_are_removed(
     maps.remove_unused()
     left = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert left == ["00000-000002.npy", "00001-000001.npy"]
-
-
-def test_only_resident_maps_are_held_in_memory(make_case, tmp_path):
-    cases = [make_case(np.ones((3, 4, 5)), name=f"c{i}") for i in range(3)]
-    maps = ErrorMaps(cases, tmp_path / "maps")
-    for index in (0, 1):
-        writer = maps.writer(index, 1, (0, 1))
-        writer.write((0, 0, 0), np.full((3, 4, 5, 2), 0.5, np.float32))
-        maps.replace(index, writer.finish())
-    assert maps.load([0, 1, 2], resident=[1]).tolist() == [-2, 0, -1]
-    held = maps.values.numpy()
-    assert held.shape == (60,)
-    stored = np.load(maps[0].path).ravel()
-    found = maps.read(np.array([0, 1, 0]), np.array([7, 0, 59]))
-    assert found.tolist() == [stored[7], held[0], stored[59]]
 
 
 def test_maps_that_are_not_kept_count_as_1(two_cases, set_error_map):

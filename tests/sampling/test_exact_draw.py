@@ -1,125 +1,103 @@
-"""The last resort: a center from the weights themselves."""
+"""Centers from the chances of acceptance themselves."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from keras_isample.sampling import exact_draw
+from keras_isample.sampling.centers import ClassVoxels
 from keras_isample.sampling.error_maps import ErrorMaps
-from keras_isample.sampling.exact_draw import _choose
-from keras_isample.sampling.exact_draw import _nth
-from keras_isample.sampling.exact_draw import draw_exactly
+from keras_isample.sampling.exact_draw import ExactDraw
+from keras_isample.sampling.mapped import MappedCases
+
+SHAPE = (5, 4, 3)
 
 
-def shares(maps, epsilon):
-    """Relative weight of each class of each case."""
-    counts = np.array([case.counts for case in maps.cases])
-    present = (counts > 0).sum(axis=1, keepdims=True)
-    weights = [maps.weights(i, epsilon) for i in range(len(counts))]
-    return np.array(weights) / present
+@pytest.fixture
+def make_draw(make_case, set_error_map):
+    """Function that makes an `ExactDraw` of one case and its error maps."""
+
+    def make(label_map, levels, epsilon):
+        case = make_case(label_map, num_classes=3)
+        maps = ErrorMaps([case])
+        set_error_map(maps, 0, levels)
+        mapped = MappedCases([case])
+        return ExactDraw(mapped, ClassVoxels(mapped), maps, epsilon), maps
+
+    return make
 
 
-def draws(maps, epsilon, number, rows=None, seed=1):
-    """How often each voxel of each case is drawn."""
-    counts = [np.zeros(case.size, np.int64) for case in maps.cases]
-    rows = np.arange(len(counts)) if rows is None else np.array(rows)
-    share = shares(maps, epsilon)
-    for uniform in np.random.default_rng(seed).random((number, 3)):
-        row, position = draw_exactly(
-            rows,
-            uniform,
-            share,
-            epsilon,
-            case_of=lambda row: maps.cases[row],
-            map_of=lambda row: maps[row],
-        )
-        counts[row][position] += 1
-    return counts
+def uniform(number, seed=0):
+    return np.random.default_rng(seed).random((number, 2))
 
 
-def voxel_weights(case, levels, epsilon):
-    """Algorithm 1 within one case, times the number of cases."""
-    labels = case.labels().ravel()
-    weight = np.zeros(case.size)
-    for k in np.unique(labels):
-        same = labels == k
-        accepted = np.minimum(1, np.ravel(levels)[same] / 255 + epsilon)
-        weight[same] = accepted / same.sum() / len(np.unique(labels))
-    return weight
-
-
-def assert_distributed(counts, weights):
-    observed = np.concatenate(counts)
-    expected = np.concatenate(weights)
-    expected = expected / expected.sum() * observed.sum()
+def assert_in_proportion(drawn, weights):
+    observed = np.bincount(drawn, minlength=weights.size)
+    expected = np.ravel(weights) / weights.sum() * len(drawn)
     assert observed[expected == 0].sum() == 0
     kept = expected > 0
+    assert expected[kept].min() > 5
     assert stats.chisquare(observed[kept], expected[kept]).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("epsilon", [0, 0.05, 1])
-def test_draws_follow_the_weights(make_case, set_error_map, epsilon):
-    rng = np.random.default_rng(4)
-    shapes = [(3, 2, 3), (2, 2, 4)]
-    cases = [
-        make_case(rng.integers(0, 3, shape), num_classes=4, name=f"case{i}")
-        for i, shape in enumerate(shapes)
-    ]
-    maps = ErrorMaps(cases)
-    levels = [rng.choice([0, 60, 60, 200], shape) for shape in shapes]
-    for index, values in enumerate(levels):
-        set_error_map(maps, index, values)
-    weights = [
-        voxel_weights(case, values, epsilon)
-        for case, values in zip(cases, levels, strict=True)
-    ]
-    assert_distributed(draws(maps, epsilon, 6000), weights)
-
-
-def test_a_case_without_map_counts_as_an_error_of_1(make_case, set_error_map):
-    cases = [
-        make_case([[[0, 0, 1]]], name="known"),
-        make_case([[[0, 1, 1]]], name="unknown"),
-    ]
-    maps = ErrorMaps(cases)
-    set_error_map(maps, 0, [[[0, 51, 102]]])
-    weights = [
-        voxel_weights(cases[0], [0, 51, 102], 0),
-        voxel_weights(cases[1], [255] * 3, 0),
-    ]
-    assert_distributed(draws(maps, 0, 4000), weights)
-
-
-def test_only_the_given_cases_are_drawn(make_case):
-    cases = [make_case([[[0, 1]]], name=f"case{i}") for i in range(3)]
-    counts = draws(ErrorMaps(cases), 0, 200, rows=[0, 2])
-    assert counts[1].sum() == 0 and counts[0].min() > 0 and counts[2].min() > 0
-
-
-def test_without_any_weight_classes_and_voxels_are_even(
-    make_case, set_error_map
+@pytest.mark.parametrize("epsilon", [0, 0.1])
+@pytest.mark.parametrize("label", [0, 1, 2])
+@pytest.mark.parametrize("background", [0.3, 0.7])
+@pytest.mark.parametrize("block", [4, 1 << 12])
+def test_voxels_are_drawn_in_proportion_to_their_chances(
+    make_draw, monkeypatch, epsilon, label, background, block
 ):
-    case = make_case([[[0, 0, 0, 0, 2]]], num_classes=3)
-    maps = ErrorMaps([case])
-    set_error_map(maps, 0, np.zeros((1, 1, 5)))
-    expected = np.array([1, 1, 1, 1, 4]) / 8
-    assert_distributed(draws(maps, 0, 2000), [expected])
+    monkeypatch.setattr(exact_draw, "BLOCK", block)
+    monkeypatch.setattr(exact_draw, "_SLAB", 3)
+    rng = np.random.default_rng(3)
+    label_map = rng.integers(1, 3, SHAPE) * (rng.random(SHAPE) > background)
+    levels = rng.choice([0, 60, 200, 255], SHAPE)
+    draw, _ = make_draw(label_map, levels, epsilon)
+    drawn = draw.draw(0, label, uniform(6000))
+    chances = np.minimum(1, levels / 255 + epsilon) * (label_map == label)
+    assert_in_proportion(drawn, chances)
 
 
-@pytest.mark.parametrize("uniform", [0.0, 0.5, np.nextafter(1.0, 0.0)])
-def test_a_weight_of_0_is_never_chosen(uniform):
-    assert _choose(np.array([0, 0.3, 0, 0.3, 0]), uniform) in (1, 3)
+@pytest.mark.parametrize("label", [0, 1])
+def test_without_a_known_map_all_voxels_count_alike(make_draw, label):
+    label_map = np.arange(60).reshape(SHAPE) % 2
+    draw, _ = make_draw(label_map, np.zeros(SHAPE), 0)
+    drawn = draw.draw(0, label, uniform(3000), known=False)
+    assert_in_proportion(drawn, (label_map == label) * 1.0)
 
 
-def test_choice_is_in_proportion():
-    weights = np.array([1, 0, 3])
-    chosen = [_choose(weights, u) for u in (0.0, 0.24, 0.26, 0.99)]
-    assert chosen == [0, 0, 2, 2]
+def test_the_only_voxel_with_a_chance_is_found_at_both_ends(make_draw):
+    levels = np.zeros(SHAPE)
+    levels[2, 1, 1] = 1
+    draw, _ = make_draw(np.zeros(SHAPE), levels, 0)
+    last = np.nextafter(1.0, 0.0)
+    ends = np.array([(0, 0), (0, last), (last, 0), (last, last)])
+    place = np.ravel_multi_index((2, 1, 1), SHAPE)
+    assert draw.draw(0, 0, ends).tolist() == [place] * 4
 
 
-def test_voxels_are_counted_through_all_slabs():
-    labels = np.array([1, 0, 1, 1, 0, 0, 1])
-    found = [
-        _nth(labels, lambda part, _: part == 1, rank, slab=2)
-        for rank in range(4)
-    ]
-    assert found == [0, 2, 3, 6]
+def test_a_newer_map_counts_once_the_sums_are_forgotten(
+    make_draw, set_error_map
+):
+    levels = np.zeros(SHAPE)
+    levels[0, 0, 0] = 9
+    draw, maps = make_draw(np.zeros(SHAPE), levels, 0)
+    assert set(draw.draw(0, 0, uniform(5)).tolist()) == {0}
+    set_error_map(maps, 0, np.roll(levels, 1), version=2)
+    draw.forget()
+    assert set(draw.draw(0, 0, uniform(5)).tolist()) == {1}
+
+
+def test_the_class_is_summed_once(make_draw, monkeypatch):
+    draw, maps = make_draw(np.zeros(SHAPE), np.ones(SHAPE), 0)
+    read = []
+    monkeypatch.setattr(exact_draw, "BLOCK", 10)
+    chances = draw._chances
+    monkeypatch.setattr(
+        draw,
+        "_chances",
+        lambda *arguments: read.append(arguments[-1]) or chances(*arguments),
+    )
+    draw.draw(0, 0, uniform(3))
+    draw.draw(0, 0, uniform(2))
+    assert read == [exact_draw._SLAB, 1, 1, 1, 1, 1]

@@ -6,8 +6,10 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import stats
 
+from keras_isample.models import PlainGeometry
 from keras_isample.sampling import ISample
 from keras_isample.sampling import isample
 
@@ -514,24 +516,29 @@ def test_class_counts_behind_the_last_present_class_do_not_matter(make_case):
     assert (draw(narrow, 50)[1] == draw(wide, 50)[1]).all()
 
 
-def test_maps_on_disk_give_the_same_draws_as_maps_in_memory(
-    make_case, set_error_map
-):
-    rng = np.random.default_rng(5)
-    cases = [
-        make_case(rng.integers(0, 2, (6, 7, 8)), num_classes=2, name=f"c{i}")
-        for i in range(3)
-    ]
+def test_a_plain_geometry_makes_batches_of_one_input(make_case):
+    rng = np.random.default_rng(0)
+    case = make_case(rng.integers(0, 2, (9, 8, 7)))
+    sampler = ISample([case], geometry=PlainGeometry((1, 6, 4)), batch_size=5)
+    image, labels = next(iter(sampler.dataset(2)))
+    assert image.shape == (5, 1, 6, 4, 1) and image.dtype == "float32"
+    assert labels.shape == (5, 1, 6, 4) and labels.dtype == "uint8"
+
+
+def test_patches_do_not_depend_on_the_number_of_threads(scans):
     drawn = []
-    for resident in (None, [1], []):
-        sampler = ISample(cases, batch_size=8, sample_from="all", seed=2)
-        for index in range(2):
-            levels = np.random.default_rng(index).integers(0, 60, (6, 7, 8))
-            set_error_map(sampler.error_maps, index, levels)
-        sampler.use(range(3), resident)
-        drawn.append([c.numpy() for _, c, _ in sampler.centers(4)])
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    np.testing.assert_array_equal(drawn[0], drawn[2])
+    for threads in (1, 4):
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        dataset = small(scans).dataset(6).with_options(options)
+        drawn.append(
+            [
+                array.numpy()
+                for (image, context), labels in dataset
+                for array in (image, context, labels)
+            ]
+        )
+    assert same(*drawn)
 
 
 def test_cohort_is_trained_on_as_its_partial_says(monkeypatch, caplog):

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import ndimage
 
-from keras_isample.models.dual_path_geometry import DualPathGeometry
+from keras_isample.models import DualPathGeometry
+from keras_isample.models import PlainGeometry
+from keras_isample.sampling.mapped import MappedCases
 from keras_isample.sampling.patches import OUTSIDE_LABEL
 from keras_isample.sampling.patches import PatchReader
 
@@ -29,7 +32,7 @@ def scan():
 
 
 @pytest.fixture
-def read(make_case, scan):
+def read(make_case, scan, read_patch):
     """Function that reads a patch of the scan."""
     cases = {}
 
@@ -39,8 +42,7 @@ def read(make_case, scan):
                 *scan, context_width=context_width, name=f"w{context_width}"
             )
         geometry = DualPathGeometry(patch_size, context_width)
-        reader = PatchReader([cases[context_width]], geometry)
-        return reader.read(0, np.array(center), matrix)
+        return read_patch(cases[context_width], geometry, center, matrix)
 
     return read
 
@@ -185,41 +187,93 @@ def test_turned_context_interpolates_means_about_box_middles(
     assert error <= HALF_UNIT * 1.01
 
 
-def test_image_blends_into_the_outside_value_at_the_border(make_case):
+def test_image_blends_into_the_outside_value_at_the_border(
+    make_case, read_patch
+):
     image = np.full((4, 4, 4), 200, np.int16)
     case = make_case(np.zeros((4, 4, 4)), image, num_classes=2)
-    reader = PatchReader([case], DualPathGeometry(4))
-    half = np.diag([0.25, 1, 1])
-    patch, _, _ = reader.read(0, np.array([0, 2, 2]), half)
+    quarter = np.diag([0.25, 1, 1])
+    patch, _, _ = read_patch(case, DualPathGeometry(4), (0, 2, 2), quarter)
     # Steps -2 and -1 of the patch lie half and a quarter of a voxel outside.
     line = patch[[14, 15, 16], 16, 16, 0] * 218
     assert line == pytest.approx([-400, -100, 200], abs=0.01)
 
 
-def test_labels_reach_half_a_voxel_outside_of_the_last_one(make_case):
+def test_labels_reach_half_a_voxel_outside_of_the_last_one(
+    make_case, read_patch
+):
     case = make_case(np.ones((4, 4, 4)))
-    reader = PatchReader([case], DualPathGeometry(4))
-    _, _, labels = reader.read(0, np.array([0, 2, 2]), np.diag([0.3, 1, 1]))
+    _, _, labels = read_patch(
+        case, DualPathGeometry(4), (0, 2, 2), np.diag([0.3, 1, 1])
+    )
     # Steps -2 to 1 lie at -0.6, -0.3, 0 and 0.3.
     assert labels[:, 2, 2].tolist() == [255, 1, 1, 1]
 
 
-def test_channels_keep_their_order_and_outside_value(make_case):
+def test_channels_keep_their_order_and_outside_value(make_case, read_patch):
     image = np.stack([np.full((5, 5, 5), 218), np.full((5, 5, 5), -436)])
     case = make_case(np.ones((5, 5, 5)), image)
     for matrix in (None, np.eye(3)):
-        patch, context, _ = PatchReader([case], DualPathGeometry(4)).read(
-            0, np.array([2, 2, 2]), matrix
+        patch, context, _ = read_patch(
+            case, DualPathGeometry(4), (2, 2, 2), matrix
         )
         assert patch.shape == (32, 32, 32, 2) and context.shape[-1] == 2
         assert patch[16, 16, 16] == pytest.approx([1, -2])
         assert patch[0, 0, 0] == pytest.approx([AIR / 218] * 2)
 
 
-def test_a_patch_wholly_outside_is_the_outside_value(make_case):
+@pytest.mark.parametrize("matrix", [None, np.eye(3), random_matrix(4)])
+@pytest.mark.parametrize("center", [(300, 0, 0), (0, 0, -300)])
+def test_a_patch_wholly_outside_is_the_outside_value(
+    make_case, read_patch, center, matrix
+):
     case = make_case(np.ones((2, 2, 2)))
-    reader = PatchReader([case], DualPathGeometry(4))
-    image, context, labels = reader.read(0, np.array([300, 0, 0]))
+    image, context, labels = read_patch(
+        case, DualPathGeometry(4), center, matrix
+    )
     assert (labels == OUTSIDE_LABEL).all()
     for patch in (image, context):
         assert patch == pytest.approx(np.full(patch.shape, AIR / 218))
+
+
+@pytest.mark.parametrize("size", [6, (1, 9, 4), (7, 2, 5)])
+@pytest.mark.parametrize("matrix", [None, np.eye(3)])
+@pytest.mark.parametrize("center", CENTERS)
+def test_plain_patches_are_image_and_labels_of_the_same_voxels(
+    make_case, scan, read_patch, size, matrix, center
+):
+    image, labels = read_patch(
+        make_case(*scan), PlainGeometry(size), center, matrix
+    )
+    sizes = np.broadcast_to(size, 3)
+    place = tuple(
+        slice(PAD + c - n // 2, PAD + c - n // 2 + n)
+        for c, n in zip(center, sizes, strict=True)
+    )
+    assert image.shape == (*sizes, 1)
+    assert (labels == padded(scan[0], OUTSIDE_LABEL)[place]).all()
+    expected = padded(scan[1], AIR)[place] / 218
+    assert image[..., 0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("matrix", [None, random_matrix(5)])
+def test_a_patch_does_not_depend_on_the_others_of_its_batch(
+    make_case, scan, read_patch, matrix
+):
+    cases = [make_case(*scan, name="a"), make_case(*(s[2:] for s in scan))]
+    turned = np.eye(3) if matrix is None else matrix
+    index, centers = [0, 1, 1, 0], [(3, 4, 5), (0, 0, 0), (9, 9, 9), (1, 8, 2)]
+    reader = PatchReader(
+        MappedCases(cases), DualPathGeometry(4), augment=matrix is not None
+    )
+    inputs, labels = reader.read_batch(
+        tf.constant(index, tf.int64),
+        tf.constant(centers, tf.int64),
+        tf.constant([turned] * 4, tf.float64),
+    )
+    for i, arguments in enumerate(zip(index, centers, strict=True)):
+        alone = read_patch(
+            cases[arguments[0]], DualPathGeometry(4), arguments[1], matrix
+        )
+        for array, one in zip((*inputs, labels), alone, strict=True):
+            assert (array[i].numpy() == one).all()
