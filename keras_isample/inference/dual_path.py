@@ -66,10 +66,11 @@ class DualPathPredictor:
         self._context_width = model.metadata["context_width"]
         self._memory = tile_memory
         self._network = _TiledNetwork(model)
-        if self._network.tile_bytes(1, 1, 1) > tile_memory:
+        least = self.tile_bytes(1, 1, 1)
+        if least > tile_memory:
             raise ValueError(
                 "Argument `tile_memory` must allow a tile of 4 voxels a side, "
-                f"{self._network.tile_bytes(1, 1, 1)} bytes. "
+                f"{least} bytes. "
                 f"Received: tile_memory={tile_memory}."
             )
 
@@ -118,6 +119,10 @@ class DualPathPredictor:
                 )
                 yield first, tile[inside]
 
+    def tile_bytes(self, x, y, z):
+        """Bytes that a tile of these sides, in context voxels, takes."""
+        return self._network.tile_bytes(x, y, z)
+
     def tile_sides(self, blocks):
         """Sides of the tiles of a scan of `blocks` context voxels, in these.
 
@@ -129,7 +134,7 @@ class DualPathPredictor:
 
         def bytes_of(x, y, z):
             # One row is always allowed.
-            wanted = self._network.tile_bytes(x, y, z)
+            wanted = self.tile_bytes(x, y, z)
             return np.where(x <= rows, wanted, np.inf)
 
         return tile_sides(blocks, self._memory, bytes_of, _tile_cost)
