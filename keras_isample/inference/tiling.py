@@ -1,6 +1,7 @@
 """How a scan is cut into tiles: few, of nearly equal size, within memory."""
 
 import itertools
+import math
 
 import numpy as np
 from scipy import ndimage
@@ -86,6 +87,11 @@ def boxes_around(occupied, cost_of):
         for part in best
         for small in boxes_around(inner[part], cost_of)
     ]
+
+
+def voxels_with_halo(sides, voxels, halo):
+    """Voxels of a tile: `voxels` along each unit of its sides, and a halo."""
+    return math.prod(voxels * n + halo for n in sides)
 
 
 def _even_sides(size):

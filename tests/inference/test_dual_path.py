@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_isample.inference import dual_path
+from keras_isample.inference import dual_path_parts
 from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.models import DualPathGeometry
 from keras_isample.models import dual_path_resnet
@@ -305,9 +305,9 @@ def test_sizes_and_weights_compile_nothing_anew(randomize, monkeypatch):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("counts the graphs of TensorFlow")
     functions = []
-    made = dual_path.compiled
+    made = dual_path_parts.compiled
     monkeypatch.setattr(
-        dual_path,
+        dual_path_parts,
         "compiled",
         lambda model: functions.append(made(model)) or functions[-1],
     )

@@ -30,7 +30,7 @@ def test_a_path_of_the_network(randomize, image):
     expected = np.array(keras.Model(inputs, output)(image))
     result = np.array(folded.model(image))
     assert np.abs(expected).max() > 0.1
-    assert result == pytest.approx(expected, abs=1e-5 * np.abs(expected).max())
+    assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 def test_values_by_hand():
@@ -105,4 +105,4 @@ def test_update_takes_over_later_weights(randomize, image):
     assert variables == [id(variable) for variable in folded.model.variables]
     expected = np.array(keras.Model(inputs, output)(image))
     assert np.abs(after - before).max() > 0.01
-    assert after == pytest.approx(expected, abs=1e-5 * np.abs(expected).max())
+    assert np.abs(after - expected).max() < 1e-5 * np.abs(expected).max()
