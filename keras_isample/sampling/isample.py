@@ -231,7 +231,7 @@ class ISample:
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        return patches.prefetch(2)
+        return patches.prefetch(2).with_options(_options())
 
     def centers(self, steps):
         """The accepted centers of one epoch, before patches are read.
@@ -246,6 +246,7 @@ class ISample:
             self._batches(steps)
             .unbatch()
             .apply(tf.data.experimental.assert_cardinality(number))
+            .with_options(_options())
         )
 
     def state(self):
@@ -402,3 +403,14 @@ def _groups(keys):
     order = np.argsort(group.ravel(), kind="stable")
     ends = np.cumsum(np.bincount(group.ravel()))[:-1]
     return zip(different.tolist(), np.split(order, ends), strict=True)
+
+
+def _options():
+    """Without automatic tuning, which makes the end of an epoch wait.
+
+    The thread that tunes sleeps twice as long each time, 10 ms to a minute, and
+    an iterator is not let go before it wakes (TensorFlow 2.17 to 2.21).
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options

@@ -367,6 +367,12 @@ def test_an_epoch_has_as_many_batches_as_asked_for(scans):
     assert len(list(dataset)) == 5
 
 
+def test_end_of_an_epoch_does_not_wait_for_automatic_tuning(scans):
+    sampler = small(scans)
+    for dataset in (sampler.dataset(2), sampler.centers(2)):
+        assert dataset.options().autotune.enabled is False
+
+
 def test_shapes_and_types_of_a_batch(scans):
     (image, context), labels = next(iter(small(scans).dataset(1)))
     assert image.shape == (3, 32, 32, 32, 1) and image.dtype == "float32"
