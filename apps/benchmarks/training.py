@@ -11,6 +11,10 @@ run: cross-entropy, L2, dropout, Nesterov SGD. Beside it:
 
 Every measurement runs in a process of its own, in turn, for some rounds; a
 time is the median of its steps. Needs torch (`benchmarks` extra).
+
+Takes four minutes on two cores of an AMD EPYC (AVX-512). To expect there, in
+float32 and bfloat16: 0.61 and 0.47 s; 63 and 49 % of the limit; 1.2 and 1.1
+times as fast as torch.
 """
 
 import json
