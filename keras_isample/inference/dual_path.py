@@ -2,26 +2,29 @@
 
 Equal to one pass over the whole scan (within float rounding): convolutions are
 valid, tiles start at multiples of 4 voxels, and each reads a halo of 14 voxels
-and of 15 context voxels. Three things are never computed twice or at all:
+and of 15 context voxels. What makes it fast:
 
+- Normalization is folded into the convolutions.
 - The low-resolution path runs over the scan in tiles of its own, not once per
   tile of the high-resolution path.
 - `W [a; up(b)] = W_a a + up(W_b b)`: the first fully connected layer acts on
   the low-resolution maps before they are repeated, and the concatenation is
   avoided.
+- The layers after the last 3x3x3 convolution see single voxels. They have most
+  of the maps, and run in pieces that stay in the processor's cache; so tiles
+  can be large, and few voxels are computed twice.
 - Where the high-resolution input is the constant outside value, its maps are
   one constant vector and the result is constant within a context voxel.
 """
 
-import itertools
-
-import keras
 import numpy as np
-from keras import layers
-from keras import ops
 from scipy import ndimage
 
-from keras_isample.models.dual_path import repeat_voxels
+from keras_isample.inference.dual_path_parts import DualPathParts
+from keras_isample.inference.tiling import boxes_around
+from keras_isample.inference.tiling import tile_sides
+from keras_isample.inference.tiling import tiles_of
+from keras_isample.inference.tiling import voxels_with_halo
 from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
 from keras_isample.models.dual_path_geometry import IMAGE_HALO
@@ -29,14 +32,15 @@ from keras_isample.models.dual_path_geometry import IMAGE_HALO
 DEFAULT_TILE_MEMORY = 1 << 30
 """Bytes that the maps of one tile may take."""
 
-_CONTEXT_TILE = 40
-"""Context voxels along a tile of the low-resolution path."""
+_COST_HALO = 10
+"""Voxels beyond a tile that its average multiplication sees. Most of them are
+in the last convolutions, whose halo is small."""
 
 
 class DualPathPredictor:
     """Predicts whole scans with a dual-path model.
 
-    Holds no weights of its own: it sees every later update of the model.
+    Follows every later update of the model's weights.
 
     Args:
         model: What `dual_path_resnet` returned (softmax or logits).
@@ -47,43 +51,18 @@ class DualPathPredictor:
     """
 
     def __init__(self, model, tile_memory=DEFAULT_TILE_MEMORY):
-        image, context = model.inputs
-        high = model.get_layer("high_rb1_relu").output
-        low = model.get_layer("low_rb2_relu").output
         self.num_classes = model.outputs[0].shape[-1]
+        self.num_channels = model.inputs[0].shape[-1]
         self._context_width = model.metadata["context_width"]
-        self._low_maps = low.shape[-1]
-        self._high_path = keras.Model(image, high)
-        self._low_path = keras.Model(context, low)
-        coarse = keras.Input((None, None, None, low.shape[-1]))
-        self._tile = keras.Model(
-            [image, coarse], _head(model, high, coarse, repeat=True)
-        )
-        same = keras.Input((None, None, None, high.shape[-1]))
-        self._empty_tile = keras.Model(
-            [same, coarse], _head(model, same, coarse, repeat=False)
-        )
-        if keras.backend.backend() == "tensorflow":
-            # Tiles come in many shapes, each of which XLA would compile anew.
-            for part in (
-                self._high_path,
-                self._low_path,
-                self._tile,
-                self._empty_tile,
-            ):
-                part.jit_compile = False
-        hidden = model.get_layer("fc1").filters
-        # Maps alive at the peak: the last block's sum and its summands, then
-        # the hidden layer before and after its activation.
-        per_voxel = 4 * (3 * high.shape[-1] + 2 * hidden + self.num_classes)
-        side = int((tile_memory / per_voxel) ** (1 / 3)) // 4 * 4
-        if side < CONTEXT_STRIDE:
+        self._memory = tile_memory
+        self._parts = DualPathParts(model)
+        least = self.tile_bytes(1, 1, 1)
+        if least > tile_memory:
             raise ValueError(
                 "Argument `tile_memory` must allow a tile of 4 voxels a side, "
-                f"{64 * per_voxel} bytes. Received: tile_memory={tile_memory}."
+                f"{least} bytes. "
+                f"Received: tile_memory={tile_memory}."
             )
-        self.tile_size = side
-        self._memory = tile_memory
 
     def tiles(self, scan):
         """Predicts a scan.
@@ -96,11 +75,12 @@ class DualPathPredictor:
             `(x, y, z, classes)`. The tiles cover every voxel once; slabs come
             in the order of the first axis.
         """
-        if scan.num_channels != self._tile.inputs[0].shape[-1]:
+        if scan.num_channels != self.num_channels:
             raise ValueError(
-                f"The model was made for {self._tile.inputs[0].shape[-1]} "
+                f"The model was made for {self.num_channels} "
                 f"channel(s). Received a scan of {scan.num_channels}."
             )
+        self._parts.update()
         blocks = [-(-n // CONTEXT_STRIDE) for n in scan.shape]
         context = self._context(scan, blocks)
         near = ndimage.maximum_filter(
@@ -108,79 +88,83 @@ class DualPathPredictor:
             2 * -(-IMAGE_HALO // CONTEXT_STRIDE) + 1,
             mode="constant",
         )
-        empty = self._constant_maps(scan)
-        sides = [
-            _even_side(n, self.tile_size // CONTEXT_STRIDE) for n in blocks
-        ]
-        sides[0] = min(sides[0], self._most_rows(blocks))
+        empty = self._constant_share(scan)
+        sides = self.tile_sides(blocks)
         thickness = self._slab_thickness(blocks, sides[0])
         for slab in range(0, blocks[0], thickness):
             slab_stop = min(slab + thickness, blocks[0])
             coarse = self._coarse_maps(context, slab, slab_stop)
-            starts = (
-                range(slab, slab_stop, sides[0]),
-                range(0, blocks[1], sides[1]),
-                range(0, blocks[2], sides[2]),
-            )
-            limits = (slab_stop, blocks[1], blocks[2])
-            for start in itertools.product(*starts):
-                stop = [
-                    min(a + n, end)
-                    for a, n, end in zip(start, sides, limits, strict=True)
-                ]
-                place = tuple(
-                    slice(a, b) for a, b in zip(start, stop, strict=True)
+            for place in tiles_of(
+                (slab, 0, 0), (slab_stop, *blocks[1:]), sides
+            ):
+                rows = slice(place[0].start - slab, place[0].stop - slab)
+                start = [part.start for part in place]
+                tile = self._predict_tile(
+                    scan, start, coarse[(rows, *place[1:])], near[place], empty
                 )
-                maps = coarse[
-                    (slice(start[0] - slab, stop[0] - slab), *place[1:])
-                ]
-                tile = self._predict_tile(scan, start, maps, near[place], empty)
-                first = [CONTEXT_STRIDE * a for a in start]
+                first = tuple(CONTEXT_STRIDE * a for a in start)
                 inside = tuple(
                     slice(0, n - a)
                     for n, a in zip(scan.shape, first, strict=True)
                 )
-                yield tuple(first), tile[inside]
+                yield first, tile[inside]
+
+    def tile_bytes(self, x, y, z):
+        """Bytes that a tile of these sides, in context voxels, takes."""
+        return self._parts.tile_bytes(x, y, z)
+
+    def tile_sides(self, blocks):
+        """Sides of the tiles of a scan of `blocks` context voxels, in these.
+
+        The thickness of a slab of tiles is such that a caller can hold the
+        probabilities of the slab, too.
+        """
+        row = 4 * self.num_classes * CONTEXT_STRIDE**3 * blocks[1] * blocks[2]
+        rows = max(1, int(self._memory / 2 / row))
+
+        def bytes_of(x, y, z):
+            # One row is always allowed.
+            wanted = self.tile_bytes(x, y, z)
+            return np.where(x <= rows, wanted, np.inf)
+
+        return tile_sides(blocks, self._memory, bytes_of, _tile_cost)
 
     def _predict_tile(self, scan, start, coarse, near, empty):
         """Probabilities of one tile; `start` and shapes in context voxels."""
-        box = (
-            ndimage.find_objects(near.astype(np.uint8))[0]
-            if near.any()
-            else None
-        )
-        whole = tuple(slice(0, n) for n in near.shape)
-        if box == whole:
-            return self._predict_box(scan, start, coarse)
-        constant = np.broadcast_to(empty, (*near.shape, empty.size))
-        result = self._empty_tile.predict_on_batch(
-            [constant[None], coarse[None]]
-        )[0]
-        for axis in range(3):
-            result = np.repeat(result, CONTEXT_STRIDE, axis=axis)
-        if box is not None:
+        shape = [CONTEXT_STRIDE * n for n in near.shape]
+        result = np.empty((*shape, self.num_classes), np.float32)
+        boxes = boxes_around(near, _tile_cost)
+        covered = sum(near[box].size for box in boxes)
+        if covered < near.size:
+            constant = self._parts.classify_constant(empty, coarse)
+            fine = result.reshape(
+                [n for side in near.shape for n in (side, CONTEXT_STRIDE)]
+                + [self.num_classes]
+            )
+            fine[...] = constant[:, None, :, None, :, None]
+        for box in boxes:
             first = [a + part.start for a, part in zip(start, box, strict=True)]
             fine = tuple(
                 slice(CONTEXT_STRIDE * p.start, CONTEXT_STRIDE * p.stop)
                 for p in box
             )
-            result[fine] = self._predict_box(scan, first, coarse[box])
+            self._predict_box(scan, first, coarse[box], result[fine])
         return result
 
-    def _predict_box(self, scan, start, coarse):
+    def _predict_box(self, scan, start, coarse, result):
+        """Writes the probabilities of a box into `result`."""
         first = [CONTEXT_STRIDE * a - IMAGE_HALO for a in start]
         stop = [
             CONTEXT_STRIDE * (a + n) + IMAGE_HALO
             for a, n in zip(start, coarse.shape[:3], strict=True)
         ]
-        image = scan.read(first, stop)
-        return self._tile.predict_on_batch([image[None], coarse[None]])[0]
+        self._parts.classify(scan.read(first, stop), coarse, result)
 
-    def _constant_maps(self, scan):
-        """Maps of the high-resolution path where its input is constant."""
-        side = 2 * IMAGE_HALO + 1
+    def _constant_share(self, scan):
+        """Hidden layer's share of the high-resolution path where it is air."""
+        side = 2 * IMAGE_HALO + CONTEXT_STRIDE
         image = scan.read([-side] * 3, [0] * 3)
-        return self._high_path.predict_on_batch(image[None])[0, 0, 0, 0]
+        return self._parts.constant_share(image)
 
     def _context(self, scan, blocks):
         """Context voxels of the scan with their halo, anchored at voxel 0."""
@@ -202,80 +186,37 @@ class DualPathPredictor:
         return result
 
     def _coarse_maps(self, context, first, stop):
-        """Low-resolution maps for context rows `[first, stop)`."""
+        """The hidden layer's share of context rows `[first, stop)`."""
         halo = 2 * CONTEXT_HALO
-        shape = [
-            stop - first,
-            context.shape[1] - halo,
-            context.shape[2] - halo,
-        ]
-        result = np.empty((*shape, self._low_maps), np.float32)
-        sides = [_even_side(n, _CONTEXT_TILE) for n in shape]
-        for start in itertools.product(
-            *(range(0, n, s) for n, s in zip(shape, sides, strict=True))
-        ):
-            end = [
-                min(a + s, n)
-                for a, s, n in zip(start, sides, shape, strict=True)
-            ]
+        shape = (stop - first, *(n - halo for n in context.shape[1:3]))
+        result = np.empty((*shape, self._parts.hidden), np.float32)
+        sides = self._context_sides(shape)
+        for place in tiles_of((0, 0, 0), shape, sides):
             source = tuple(
-                slice(a + shift, b + shift + halo)
-                for a, b, shift in zip(start, end, (first, 0, 0), strict=True)
+                slice(part.start + shift, part.stop + shift + halo)
+                for part, shift in zip(place, (first, 0, 0), strict=True)
             )
-            target = tuple(slice(a, b) for a, b in zip(start, end, strict=True))
-            result[target] = self._low_path.predict_on_batch(
-                np.ascontiguousarray(context[source])[None]
-            )[0]
+            result[place] = self._parts.context_share(context[source])
         return result
 
-    def _most_rows(self, blocks):
-        """Context rows whose probabilities a caller may hold at once."""
-        row = 4 * self.num_classes * CONTEXT_STRIDE**3 * blocks[1] * blocks[2]
-        return max(1, int(self._memory / 2 / row))
+    def _context_sides(self, shape):
+        """Sides of the tiles of the low-resolution path."""
+        sides = tile_sides(
+            shape, self._memory / 2, self._parts.context_bytes, _context_cost
+        )
+        return sides or (1, 1, 1)
 
     def _slab_thickness(self, blocks, side):
         """Context rows whose low-resolution maps are held at the same time."""
-        row = 4 * blocks[1] * blocks[2] * self._low_maps
+        row = 4 * blocks[1] * blocks[2] * self._parts.hidden
         rows = max(1, int(self._memory / 2 / row))
         return blocks[0] if rows >= blocks[0] else max(1, rows // side) * side
 
 
-class SplitFullyConnected(layers.Layer):
-    """`fc1` on maps that were not concatenated: `W_a a + up(W_b b)`.
-
-    Args:
-        fc1: The layer whose kernel and bias are used.
-        repeat: Whether the second input has a quarter of the resolution.
-    """
-
-    def __init__(self, fc1, repeat, **kwargs):
-        super().__init__(**kwargs)
-        self.fc1 = fc1
-        self.repeat = repeat
-
-    def call(self, inputs):
-        high, low = inputs
-        kernel = ops.convert_to_tensor(self.fc1.kernel)[0, 0, 0]
-        maps = high.shape[-1]
-        x = ops.matmul(high, ops.cast(kernel[:maps], high.dtype))
-        y = ops.matmul(low, ops.cast(kernel[maps:], low.dtype))
-        y = y + ops.cast(ops.convert_to_tensor(self.fc1.bias), y.dtype)
-        return x + (repeat_voxels(y) if self.repeat else y)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[0][:-1], self.fc1.filters)
+def _tile_cost(x, y, z):
+    """Voxels that an average multiplication of a tile sees."""
+    return voxels_with_halo((x, y, z), CONTEXT_STRIDE, _COST_HALO)
 
 
-def _head(model, high, low, *, repeat):
-    x = SplitFullyConnected(model.get_layer("fc1"), repeat)([high, low])
-    x = model.get_layer("fc1_bn")(x)
-    x = model.get_layer("fc1_relu")(x)
-    x = model.get_layer("fc2")(x)
-    if "logits" in {layer.name for layer in model.layers}:
-        return layers.Softmax(dtype="float32")(x)
-    return model.get_layer("probabilities")(x)
-
-
-def _even_side(size, limit):
-    """Side of equal tiles that cover `size` and are at most `limit`."""
-    return -(-size // -(-size // limit))
+def _context_cost(x, y, z):
+    return voxels_with_halo((x, y, z), 1, _COST_HALO)

@@ -1,10 +1,11 @@
 """Tiles are one pass over the whole scan."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_isample.inference import dual_path
+from keras_isample.inference import dual_path_parts
 from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.models import DualPathGeometry
 from keras_isample.models import dual_path_resnet
@@ -36,7 +37,7 @@ def model(built, randomize):
 def predictor(built, model):
     """Of tiles of 8 voxels a side."""
     if "predictor" not in built:
-        built["predictor"] = DualPathPredictor(model, memory_for(model, 8))
+        built["predictor"] = predictor_of_tiles(model, 8)
     return built["predictor"]
 
 
@@ -76,19 +77,18 @@ def assembled(predictor, scan):
     return result
 
 
-def memory_for(model, tile_size):
-    """Tile memory that gives tiles of this side."""
-    maps = 3 * model.get_layer("high_rb1_relu").output.shape[-1]
-    maps += 2 * model.get_layer("fc1").filters
-    maps += model.outputs[0].shape[-1]
-    return 4 * maps * tile_size**3 + 1
+def predictor_of_tiles(model, side):
+    """A predictor whose memory is just enough for tiles of this side."""
+    whole = DualPathPredictor(model)
+    blocks = [side // 4] * 3
+    return DualPathPredictor(model, int(whole.tile_bytes(*blocks)) + 1)
 
 
 @pytest.mark.parametrize("tile_size", [4, 12, 20])
 def test_tiles_equal_one_pass(model, tile_size):
     scan = scan_of(noise((20, 20, 20)))
-    predictor = DualPathPredictor(model, memory_for(model, tile_size))
-    assert predictor.tile_size == tile_size
+    predictor = predictor_of_tiles(model, tile_size)
+    assert predictor.tile_sides([5, 5, 5]) == [tile_size // 4] * 3
     result = assembled(predictor, scan)
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
@@ -119,7 +119,7 @@ def in_air(shape, *boxes):
 @pytest.mark.parametrize("tile_size", [8, 32])
 def test_air_beside_the_patient(model, tile_size):
     scan = in_air((32, 24, 20), np.s_[3:9, 4:6, 3:5])
-    predictor = DualPathPredictor(model, memory_for(model, tile_size))
+    predictor = predictor_of_tiles(model, tile_size)
     result = assembled(predictor, scan)
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
@@ -162,8 +162,9 @@ def test_air_is_not_convolved(predictor, monkeypatch):
     monkeypatch.setattr(
         predictor,
         "_predict_box",
-        lambda scan, start, coarse: (
-            boxes.append(coarse.shape[:3]) or predict(scan, start, coarse)
+        lambda scan, start, coarse, result: (
+            boxes.append(coarse.shape[:3])
+            or predict(scan, start, coarse, result)
         ),
     )
     list(predictor.tiles(in_air((80, 8, 8), np.s_[0:4, 0:4, 0:4])))
@@ -177,13 +178,23 @@ def test_a_constant_scan_other_than_air_is_no_shortcut(model, predictor):
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
 
+def test_slabs_are_as_thin_as_the_memory_of_low_resolution_maps(model):
+    predictor = predictor_of_tiles(model, 8)
+    memory = predictor._memory
+    row = 4 * model.get_layer("fc1").filters * 9
+    for blocks, side in (([8, 3, 3], 2), ([10**6, 3, 3], 2)):
+        rows = predictor._slab_thickness(blocks, side)
+        assert rows == blocks[0] or rows % side == 0
+        assert rows * row <= memory / 2
+
+
 # Other settings.
 
 
 def test_context_width_4(randomize):
     model = small_model(randomize, 1, context_width=4)
     scan = scan_of(noise((18, 16, 13), seed=2))
-    result = assembled(DualPathPredictor(model, memory_for(model, 8)), scan)
+    result = assembled(predictor_of_tiles(model, 8), scan)
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
 
@@ -192,7 +203,7 @@ def test_several_channels_with_their_own_outside_values(randomize):
     stored = noise((14, 12, 11), channels=2, seed=3).astype(np.int16)
     stored[0, 6:], stored[1, 8:] = -1000, -32768
     scan = Scan(stored, (1 / 218, 1e-4), (0.0, 2.5), (-1000, -32768))
-    result = assembled(DualPathPredictor(model, memory_for(model, 8)), scan)
+    result = assembled(predictor_of_tiles(model, 8), scan)
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
 
@@ -207,17 +218,20 @@ def test_thin_slabs_of_the_low_resolution_path(model, predictor, monkeypatch):
             low_rows.append((first, stop)) or coarse_maps(context, first, stop)
         ),
     )
-    # Two rows of 3 x 3 blocks at a time.
     monkeypatch.setattr(
-        predictor, "_memory", 2 * 2 * 4 * 9 * predictor._low_maps
+        predictor, "_slab_thickness", lambda blocks, side: 3 * side
     )
     result = assembled(predictor, scan)
-    assert low_rows == [(0, 2), (2, 4), (4, 6), (6, 8)]
+    side = predictor.tile_sides([8, 3, 3])[0]
+    assert low_rows == [
+        (a, min(a + 3 * side, 8)) for a in range(0, 8, 3 * side)
+    ]
+    assert len(low_rows) > 1
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
 
 def test_small_tiles_of_the_low_resolution_path(model, predictor, monkeypatch):
-    monkeypatch.setattr(dual_path, "_CONTEXT_TILE", 3)
+    monkeypatch.setattr(predictor, "_context_sides", lambda shape: (3, 2, 3))
     scan = scan_of(noise((30, 12, 17), seed=5))
     result = assembled(predictor, scan)
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
@@ -293,3 +307,38 @@ def test_memory_below_the_smallest_tile_is_refused(model):
 def test_a_scan_of_other_channels_is_refused(model):
     with pytest.raises(ValueError, match="1 channel.*scan of 2"):
         list(DualPathPredictor(model).tiles(scan_of(noise((4, 4, 4), 2))))
+
+
+def test_sizes_and_weights_compile_nothing_anew(randomize, monkeypatch):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("counts the graphs of TensorFlow")
+    functions = []
+    made = dual_path_parts.compiled
+    monkeypatch.setattr(
+        dual_path_parts,
+        "compiled",
+        lambda model: functions.append(made(model)) or functions[-1],
+    )
+    model = small_model(randomize, 6)
+    predictor = DualPathPredictor(model)
+    for seed, shape in enumerate([(8, 8, 8), (12, 9, 17), (30, 4, 5)]):
+        randomize(model, seed)
+        list(predictor.tiles(in_air(shape, np.s_[0:2, 0:2, 0:2])))
+        list(predictor.tiles(scan_of(noise(shape))))
+    counts = [f.experimental_get_tracing_count() for f in functions]
+    assert counts == [1] * len(functions) and len(counts) == 5
+
+
+def test_mixed_precision_is_as_accurate_as_one_pass(randomize):
+    plain = small_model(randomize, 7)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        mixed = dual_path_resnet(3, width=0.2)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    mixed.set_weights(plain.get_weights())
+    scan = in_air((20, 17, 24), np.s_[4:12, 2:10, 3:9])
+    expected = one_pass(plain, scan)
+    result = assembled(DualPathPredictor(mixed), scan)
+    error = np.abs(result - expected).mean()
+    assert 0 < error < 1.5 * np.abs(one_pass(mixed, scan) - expected).mean()

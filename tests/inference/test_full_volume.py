@@ -113,7 +113,7 @@ def test_tile_memory_does_not_change_the_labels(randomize, threshold_model):
     model = randomize(with_spacing(threshold_model(3), (1.5, 1.5, 2.0)))
     volume = Volume(noise((20, 14, 11)), affine_of("oblique"))
     at_once = predict_volume(model, volume)
-    tiled = predict_volume(model, volume, tile_memory=1 << 18)
+    tiled = predict_volume(model, volume, tile_memory=1 << 19)
     assert (at_once.array != tiled.array).mean() < 1e-3
     assert len(np.unique(at_once.array)) > 1
 
@@ -141,6 +141,6 @@ def test_without_metadata_the_papers_settings_are_used(threshold_model):
 def test_label_map_of_a_scan_is_the_largest_probability(model):
     stored = noise((1, 9, 6, 5))
     scan = Scan(stored, (1 / 218,), (0.0,), (-1000,))
-    labels = predict_label_map(model, scan, tile_memory=1 << 16)
+    labels = predict_label_map(model, scan, tile_memory=1 << 19)
     assert labels.dtype == np.uint8
     assert (labels == (stored[0] > 0)).all()

@@ -4,6 +4,7 @@ import gc
 import weakref
 
 import keras
+import numpy as np
 import pytest
 
 from keras_isample.inference import predictor_for
@@ -22,7 +23,9 @@ def test_a_model_keeps_its_predictor(model):
 def test_another_tile_memory_is_another_predictor(model):
     small = predictor_for(model, 1 << 20)
     assert small is not predictor_for(model)
-    assert small.tile_size < predictor_for(model).tile_size
+    blocks = [100] * 3
+    large = predictor_for(model).tile_sides(blocks)
+    assert np.prod(small.tile_sides(blocks)) < np.prod(large)
 
 
 def test_two_models_have_two_predictors(model):

@@ -1,0 +1,439 @@
+"""Whole-scan inference beside its own convolutions and MONAI's sliding window.
+
+The full dual-path network (649,251 parameters, 11 classes, random weights)
+predicts a scan of 256 x 256 x 160 noise voxels at training spacing. Beside it:
+
+- `bare convolutions`: every convolution of the network alone, without bias,
+  at the shapes of one pass over the whole scan, so without any voxel computed
+  twice; the best of several runs each, summed. A convolution whose maps exceed
+  2 GiB runs on a part of the rows and counts for all of them. `fc1 split` is
+  the same where `fc1` acts on the low-resolution maps before they are repeated,
+  as the package does: fewer multiplications.
+- `MONAI sliding window`: `sliding_window_inference` at overlap 0.25 with the
+  same weights in torch (channels_last_3d, glibc told to keep freed memory),
+  its window and batch tuned. The network pads each window with zeros for both
+  paths, so that its output has the window's size.
+
+Each row runs in a process of its own, whose peak memory is shown (with Python,
+the libraries and the scan: about 0.6 GB). Needs the `benchmarks` extra for the
+last row. About 12 minutes on two cores.
+
+On two AVX-512 cores: float32 21.2 s, 1.14 times the bare convolutions (1.23 with
+`fc1` split), MONAI 121 s (5.7 times ours); bfloat16 12.8 s, 1.33 times, MONAI
+84 s (6.5 times ours).
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+CLASSES = 11
+PATCH = 8
+ROW_BYTES = 2 << 30
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 34),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
+    "MALLOC_TOP_PAD_": str(1 << 28),
+}
+
+
+@click.command()
+@click.option("--shape", default="256,256,160", show_default=True)
+@click.option("--dtype", default="float32,bfloat16", show_default=True)
+@click.option("--tile-memory", default=3.0, show_default=True, help="In GB.")
+@click.option("--windows", default="64,96,128", show_default=True)
+@click.option("--repeat", default=3, show_default=True)
+@click.option("--quick", is_flag=True, help="A scan of 48 x 40 x 32 voxels.")
+@click.option("--part", hidden=True)
+@click.option("--folder", type=Path, hidden=True)
+def main(shape, dtype, tile_memory, windows, repeat, quick, part, folder):
+    """Measures whole-scan inference; prints times, ratios and peak memory."""
+    if quick:
+        shape, dtype, windows, repeat = "48,40,32", "float32", "32", 1
+    shape = [int(n) for n in shape.split(",")]
+    sizes = [int(n) for n in windows.split(",")]
+    if part:
+        parts = {
+            "prepare": lambda: prepare(folder, shape),
+            "limit": lambda: limit(folder, shape, dtype, repeat),
+            "tiles": lambda: tiles(folder, dtype, tile_memory, repeat),
+            "monai": lambda: monai(folder, dtype, sizes),
+        }
+        result = parts[part]() or {}
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        result["peak_gb"] = peak * 1024 / 1e9
+        (folder / f"{part}.json").write_text(json.dumps(result))
+        return
+    options = {
+        "--shape": ",".join(map(str, shape)),
+        "--tile-memory": str(tile_memory),
+        "--windows": windows,
+        "--repeat": str(repeat),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run("prepare", folder, "float32", options)
+        for kind in dtype.split(","):
+            report(
+                kind,
+                {
+                    part: run(part, folder, kind, options)
+                    for part in ("limit", "tiles", "monai")
+                },
+            )
+
+
+def run(part, folder, dtype, options):
+    """Result of a part, computed in a process of its own."""
+    arguments = [x for pair in options.items() for x in pair]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if part == "monai":
+        environment.update(KEEP_MEMORY)
+    done = subprocess.run(
+        [
+            *(sys.executable, __file__, "--part", part, "--dtype", dtype),
+            *("--folder", str(folder), *arguments),
+        ],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    if done.returncode:
+        raise click.ClickException(f"{part}: {done.stderr[-2000:]}")
+    return json.loads((folder / f"{part}.json").read_text())
+
+
+def report(dtype, results):
+    """Prints the rows of one data type."""
+    limit, tiles, monai = (results[k] for k in ("limit", "tiles", "monai"))
+    click.echo(f"\n{dtype:24}  seconds  x bare  x ours  peak GB")
+    rows = [
+        ("bare convolutions", limit["seconds"], limit["peak_gb"]),
+        ("  fc1 split", limit["split_seconds"], limit["peak_gb"]),
+        ("keras-isample", tiles["seconds"], tiles["peak_gb"]),
+    ]
+    if "seconds" in monai:
+        name = f"MONAI sliding window {monai['window']}^3"
+        rows.append((name, monai["seconds"], monai["peak_gb"]))
+    for name, seconds, peak in rows:
+        click.echo(
+            f"{name:24}  {seconds:7.2f}  {seconds / limit['seconds']:6.2f}  "
+            f"{seconds / tiles['seconds']:6.2f}  {peak:7.2f}"
+        )
+    click.echo(
+        "keras-isample against one pass over the middle of the scan: "
+        f"probabilities differ by at most {tiles['difference']:.1e}"
+    )
+    if "seconds" in monai:
+        click.echo(
+            "torch against Keras, same weights (float32): probabilities differ "
+            f"by at most {monai['difference']:.1e}; batch {monai['batch']}"
+        )
+    else:
+        click.echo(monai["skipped"])
+
+
+def prepare(folder, shape):
+    """Writes the scan, the weights and what they predict for one patch."""
+    from keras_isample.models import dual_path_resnet
+
+    rng = np.random.default_rng(0)
+    model = dual_path_resnet(CLASSES)
+    for weight in model.weights:
+        values = 0.1 * rng.normal(size=weight.shape)
+        if weight.name in ("gamma", "moving_variance"):
+            values = rng.uniform(0.5, 1.5, weight.shape)
+        elif weight.name == "kernel":
+            fan_in = np.prod(weight.shape[:-1])
+            values = rng.normal(size=weight.shape) / np.sqrt(fan_in)
+        weight.assign(values)
+    stored = rng.integers(-900, 900, shape).astype(np.int16)
+    np.save(folder / "scan.npy", stored)
+    model.save_weights(folder / "model.weights.h5")
+    patch = rng.normal(size=(1, *[PATCH + 28] * 3, 1)).astype(np.float32)
+    context = rng.normal(size=(1, *[PATCH // 4 + 30] * 3, 1))
+    context = context.astype(np.float32)
+    layers = {
+        f"{layer.name}/{weight.name}": np.array(weight)
+        for layer in model.layers
+        for weight in layer.weights
+    }
+    np.savez(
+        folder / "torch.npz",
+        **{
+            "patch": patch,
+            "context": context,
+            "expected": np.array(model([patch, context])),
+        },
+        **layers,
+    )
+
+
+def load(folder, dtype):
+    """The network under a policy, and the scan."""
+    import keras
+
+    from keras_isample.models import dual_path_resnet
+    from keras_isample.volumes.scan import Scan
+
+    if dtype != "float32":
+        keras.mixed_precision.set_global_policy(f"mixed_{dtype}")
+    model = dual_path_resnet(CLASSES)
+    model.load_weights(folder / "model.weights.h5")
+    stored = np.load(folder / "scan.npy")[None]
+    return model, Scan(stored, (1 / 218,), (0.0,), (-1000,))
+
+
+def tiles(folder, dtype, memory, repeat):
+    """Time of the label map of the scan, and difference to one pass."""
+    from keras_isample.inference.full_volume import predict_label_map
+    from keras_isample.inference.predictor import predictor_for
+    from keras_isample.models import single_input
+
+    model, scan = load(folder, dtype)
+    memory = int(memory * 1e9)
+    # The first run also compiles.
+    seconds = best_of(
+        lambda: predict_label_map(model, scan, tile_memory=memory), repeat
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    side = min(*scan.shape, 32) // 4 * 4
+    start = [(n - side) // 8 * 4 for n in scan.shape]
+    volume = scan.read([a - 60 for a in start], [a + side + 60 for a in start])
+    expected = np.array(single_input(model, side)(volume[None])[0])
+    difference = covered = 0
+    for first, part in predictor_for(model, memory).tiles(scan):
+        low = np.maximum(first, start)
+        high = np.minimum(np.add(first, part.shape[:3]), np.add(start, side))
+        if (low < high).all():
+            here, there = (
+                tuple(map(slice, low - origin, high - origin))
+                for origin in (first, start)
+            )
+            gap = np.abs(part[here] - expected[there])
+            difference = max(difference, float(gap.max()))
+            covered += gap[..., 0].size
+    if covered != side**3:
+        raise RuntimeError("The tiles do not cover the middle of the scan.")
+    return {"seconds": seconds, "difference": difference, "peak_tiles": peak}
+
+
+def limit(folder, shape, dtype, repeat):
+    """Sum of the times of all convolutions of one pass."""
+    import keras
+    from keras import layers
+
+    model, _ = load(folder, "float32")
+    blocks = [-(-n // 4) for n in shape]
+    found = [x for x in model.layers if isinstance(x, layers.Conv3D)]
+    shapes = keras.Model(
+        model.inputs, [layer.input for layer in found]
+    ).compute_output_shape(
+        [
+            (1, *(4 * n + 28 for n in blocks), 1),
+            (1, *(n + 30 for n in blocks), 1),
+        ]
+    )
+    seconds = {
+        layer.name: convolution(
+            size[1:4],
+            size[4],
+            layer.filters,
+            layer.kernel_size[0],
+            dtype,
+            repeat,
+        )
+        for layer, size in zip(found, shapes, strict=True)
+    }
+    total = sum(seconds.values())
+    maps = model.get_layer("high_rb1_conv3").filters
+    hidden = model.get_layer("fc1").filters
+    low = model.get_layer("low_rb2_conv3").filters
+    split = convolution(
+        [4 * n for n in blocks], maps, hidden, 1, dtype, repeat
+    ) + convolution(blocks, low, hidden, 1, dtype, repeat)
+    return {
+        "seconds": total,
+        "split_seconds": total - seconds["fc1"] + split,
+        "layers": seconds,
+    }
+
+
+def convolution(shape, maps, filters, side, dtype, repeat):
+    """Seconds of one valid convolution of an input of `shape`."""
+    import tensorflow as tf
+
+    rows = shape[0] - side + 1
+    size = tf.as_dtype(dtype).size
+    row_bytes = size * shape[1] * shape[2] * (maps + filters)
+    part = min(rows, max(1, ROW_BYTES // row_bytes))
+    parts = -(-rows // part)
+    part = -(-rows // parts)
+    x = tf.fill((1, part + side - 1, *shape[1:], maps), tf.constant(0.5, dtype))
+    kernel = tf.cast(tf.random.normal([side] * 3 + [maps, filters]), dtype)
+
+    @tf.function(jit_compile=False)
+    def run():
+        # One value, so that the output itself is not copied.
+        return tf.nn.conv3d(x, kernel, [1] * 5, "VALID")[0, 0, 0, 0]
+
+    return rows / part * best_of(lambda: run().numpy(), repeat + 1)
+
+
+def best_of(call, repeat):
+    """Least of the times of `repeat` calls, after one more if it is 1."""
+    times = []
+    for _ in range(max(2, repeat)):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def monai(folder, dtype, sizes):
+    """Time of MONAI's sliding window, tuned; a reason if it cannot run."""
+    try:
+        import torch
+        from monai.data.utils import dense_patch_slices
+        from monai.inferers import sliding_window_inference
+    except ImportError as error:
+        return {"skipped": f"MONAI sliding window: skipped ({error})"}
+    weights = dict(np.load(folder / "torch.npz"))
+    network = torch_network(weights)
+    difference = network.check()
+    if difference > 1e-4:
+        raise RuntimeError(f"The torch network differs by {difference}.")
+    stored = np.load(folder / "scan.npy")
+    volume = torch.from_numpy(stored.astype(np.float32) / 218)[None, None]
+    with (
+        torch.inference_mode(),
+        torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"),
+    ):
+        estimates = {}
+        for side in sizes:
+            for batch in (1, 2) if side < 100 else (1,):
+                window = torch.zeros(batch, 1, side, side, side)
+                step = int(side * 0.75)
+                count = len(
+                    dense_patch_slices(stored.shape, [side] * 3, [step] * 3)
+                )
+                seconds = best_of(lambda w=window: network(w), 2)
+                estimates[side, batch] = count * seconds / batch
+        side, batch = min(estimates, key=estimates.get)
+        started = time.perf_counter()
+        result = sliding_window_inference(
+            volume, side, batch, network, overlap=0.25
+        )
+        labels = result.argmax(dim=1)
+        seconds = time.perf_counter() - started
+    if labels.shape[1:] != stored.shape:
+        raise RuntimeError("MONAI returned another shape.")
+    return {
+        "seconds": seconds,
+        "window": side,
+        "batch": batch,
+        "difference": difference,
+        "estimates": {f"{k}": v for k, v in estimates.items()},
+    }
+
+
+def torch_network(weights):
+    """The dual-path network in torch, with the weights of the Keras one."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    def convolution(name):
+        kernel = weights[f"{name}/kernel"].transpose(4, 3, 0, 1, 2)
+        layer = nn.Conv3d(kernel.shape[1], kernel.shape[0], kernel.shape[2])
+        layer.weight.data = torch.from_numpy(kernel.copy())
+        layer.bias.data = torch.from_numpy(weights[f"{name}/bias"])
+        if f"{name}_bn/gamma" not in weights:
+            return layer
+        norm = nn.BatchNorm3d(kernel.shape[0], eps=1e-3)
+        for target, source in (
+            (norm.weight.data, "gamma"),
+            (norm.bias.data, "beta"),
+            (norm.running_mean, "moving_mean"),
+            (norm.running_var, "moving_variance"),
+        ):
+            target.copy_(torch.from_numpy(weights[f"{name}_bn/{source}"]))
+        return nn.Sequential(layer, norm)
+
+    class Block(nn.Module):
+        def __init__(self, name):
+            super().__init__()
+            count = 3 if "_rb" in name else 2
+            self.crop = 1 if "_rb" in name else 2
+            self.branch = nn.ModuleList(
+                convolution(f"{name}_conv{i + 1}") for i in range(count)
+            )
+            self.projection = nn.Identity()
+            if f"{name}_projection/kernel" in weights:
+                self.projection = convolution(f"{name}_projection")
+
+        def forward(self, x):
+            c = slice(self.crop, -self.crop)
+            y = x
+            for layer in self.branch[:-1]:
+                y = functional.relu(layer(y), inplace=True)
+            y = self.branch[-1](y)
+            y += self.projection(x[:, :, c, c, c])
+            return functional.relu(y, inplace=True)
+
+    def path(name, bottlenecks):
+        blocks = [f"{name}_ra{i + 1}" for i in range(6)]
+        blocks += [f"{name}_rb{i + 1}" for i in range(bottlenecks)]
+        return nn.Sequential(
+            convolution(f"{name}_stem"),
+            nn.ReLU(inplace=True),
+            *map(Block, blocks),
+        )
+
+    class Network(nn.Module):
+        """Of one window; the output has its size."""
+
+        def __init__(self):
+            super().__init__()
+            self.high, self.low = path("high", 1), path("low", 2)
+            self.fc1, self.fc2 = convolution("fc1"), convolution("fc2")
+
+        def both(self, image, context):
+            low = self.low(context)
+            for axis in (2, 3, 4):
+                low = low.repeat_interleave(4, dim=axis)
+            x = torch.cat([self.high(image), low], dim=1)
+            x = functional.relu(self.fc1(x), inplace=True)
+            return functional.softmax(self.fc2(x).float(), dim=1)
+
+        def forward(self, window):
+            window = window.to(memory_format=torch.channels_last_3d)
+            context = functional.avg_pool3d(
+                functional.pad(window, [60] * 6), 3, 4
+            )
+            return self.both(functional.pad(window, [14] * 6), context)
+
+        def check(self):
+            """Largest difference to what Keras predicted."""
+            image, context, expected = (
+                torch.from_numpy(weights[name]).permute(0, 4, 1, 2, 3)
+                for name in ("patch", "context", "expected")
+            )
+            with torch.inference_mode():
+                result = self.both(image, context)
+            return float((result - expected).abs().max())
+
+    network = Network().eval()
+    return network.to(memory_format=torch.channels_last_3d)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Copies of trained layers, for prediction, without normalization.
+
+At inference batch normalization multiplies each map by `gamma / sqrt(variance +
+epsilon)` and adds a constant. Both go into the kernel and the bias of the
+convolution before it: the same values up to rounding, without two passes over
+every map. Dropout is gone too.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+from keras import ops
+
+
+def folded_weights(convolution, normalization=None):
+    """Kernel and bias of a convolution with its normalization in them.
+
+    Args:
+        convolution: A `Conv` or `Dense` layer.
+        normalization: The `BatchNormalization` of its output, if any.
+
+    Returns:
+        float32 arrays `(*kernel_shape, maps)` and `(maps,)`.
+    """
+    kernel = _array(convolution.kernel)
+    bias = (
+        np.zeros(kernel.shape[-1])
+        if convolution.bias is None
+        else _array(convolution.bias)
+    )
+    if normalization is not None:
+        variance = _array(normalization.moving_variance)
+        scale = 1 / np.sqrt(variance + normalization.epsilon)
+        if normalization.gamma is not None:
+            scale = scale * _array(normalization.gamma)
+        kernel = kernel * scale
+        bias = (bias - _array(normalization.moving_mean)) * scale
+        if normalization.beta is not None:
+            bias = bias + _array(normalization.beta)
+    return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+class FoldedNetwork:
+    """A copy of a network whose normalizations are folded away.
+
+    The copy has weights of its own; `update` brings them up to date, in place,
+    so that what was compiled stays compiled.
+
+    Args:
+        inputs: Keras tensor or tensors where the network begins.
+        outputs: Keras tensor or tensors where it ends.
+
+    Attributes:
+        model: The copy, a functional `keras.Model`.
+    """
+
+    def __init__(self, inputs, outputs):
+        network = keras.Model(inputs, outputs)
+        self._folded = _folded_pairs(network)
+        removed = set(self._folded.values())
+        copies = {}
+
+        def copy(layer):
+            copies[layer.name] = _copy(layer, layer.name in removed)
+            return copies[layer.name]
+
+        self.model = keras.models.clone_model(
+            network, clone_function=copy, call_function=_call
+        )
+        self._layers = [
+            (layer, copies[layer.name])
+            for layer in network.layers
+            if layer.weights and layer.name not in removed
+        ]
+        self._by_name = {layer.name: layer for layer in network.layers}
+
+    def update(self):
+        """Takes over the present weights of the trained layers."""
+        for layer, copy in self._layers:
+            if _is_convolution(layer):
+                normalization = self._by_name.get(self._folded.get(layer.name))
+                kernel, bias = folded_weights(layer, normalization)
+                copy.kernel.assign(kernel)
+                copy.bias.assign(bias)
+            else:
+                for source, target in zip(
+                    layer.weights, copy.weights, strict=True
+                ):
+                    target.assign(source)
+
+
+def _folded_pairs(network):
+    """Names of convolutions and of the normalizations that go into them."""
+    uses = {}
+    for layer in network.layers:
+        for node in layer._inbound_nodes:
+            for tensor in node.input_tensors:
+                uses.setdefault(id(tensor), set()).add(layer.name)
+    ends = {id(tensor) for tensor in network.outputs}
+    pairs = {}
+    for layer in network.layers:
+        if not isinstance(layer, layers.BatchNormalization):
+            continue
+        # The first node is that of the network itself.
+        tensor = layer._inbound_nodes[0].input_tensors[0]
+        before = tensor._keras_history.operation
+        if (
+            _is_convolution(before)
+            and layer.axis in (-1, len(tensor.shape) - 1)
+            and uses[id(tensor)] == {layer.name}
+            and id(tensor) not in ends
+        ):
+            pairs[before.name] = layer.name
+    return pairs
+
+
+def _is_convolution(layer):
+    """Whether a layer is linear with a kernel that ends in its maps."""
+    plain = getattr(layer, "activation", None) in (
+        None,
+        keras.activations.linear,
+    )
+    kinds = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
+    return isinstance(layer, kinds) and plain
+
+
+def _copy(layer, removed):
+    if removed or isinstance(layer, layers.Dropout):
+        return layers.Identity(name=layer.name, dtype=layer.dtype_policy)
+    config = layer.get_config()
+    if _is_convolution(layer):
+        config["use_bias"] = True
+        config["kernel_regularizer"] = None
+    copy = layer.__class__.from_config(config)
+    copy.trainable = False
+    return copy
+
+
+def _call(layer, *args, **kwargs):
+    if isinstance(layer, layers.Identity):
+        return args[0]
+    return layer(*args, **kwargs)
+
+
+def _array(variable):
+    return ops.convert_to_numpy(variable).astype(np.float64)
