@@ -14,13 +14,20 @@ predicts a scan of 256 x 256 x 160 noise voxels at training spacing. Beside it:
   its window and batch tuned. The network pads each window with zeros for both
   paths, so that its output has the window's size.
 
-Each row runs in a process of its own, whose peak memory is shown (with Python,
-the libraries and the scan: about 0.6 GB). Needs the `benchmarks` extra for the
-last row. About 12 minutes on two cores.
+Each row runs in a process of its own, whose peak memory is shown, with Python
+and the libraries. Needs the `benchmarks` extra for the last row. About 12
+minutes on two cores.
 
-On two AVX-512 cores: float32 21.2 s, 1.14 times the bare convolutions (1.23 with
-`fc1` split), MONAI 121 s (5.7 times ours); bfloat16 12.8 s, 1.33 times, MONAI
-84 s (6.5 times ours).
+On two shared AVX-512 cores, one run, MONAI's window fixed to 96^3:
+
+                      float32           bfloat16
+    bare               18.6 s              9.6 s
+    keras-isample      21.2 s, 1.14 x     12.8 s, 1.33 x
+    MONAI             121 s, 6.5 x        84 s, 8.7 x
+
+MONAI's tuning, one window times their number, promised 87 and 74 s; the rest is
+stitching and noise of a shared machine, not told apart. Against these ours is
+4.1 and 5.8 times faster.
 """
 
 import json
@@ -118,7 +125,7 @@ def report(dtype, results):
     rows = [
         ("bare convolutions", limit["seconds"], limit["peak_gb"]),
         ("  fc1 split", limit["split_seconds"], limit["peak_gb"]),
-        ("keras-isample", tiles["seconds"], tiles["peak_gb"]),
+        ("keras-isample", tiles["seconds"], tiles["peak_tiles"]),
     ]
     if "seconds" in monai:
         name = f"MONAI sliding window {monai['window']}^3"
