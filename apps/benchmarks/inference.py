@@ -353,73 +353,15 @@ def monai(folder, dtype, sizes):
 
 
 def torch_network(weights):
-    """The dual-path network in torch, with the weights of the Keras one."""
+    """The network in torch, of one window; the output has its size."""
     import torch
-    from torch import nn
     from torch.nn import functional
+    from torch_dual_path import DualPath
 
-    def convolution(name):
-        kernel = weights[f"{name}/kernel"].transpose(4, 3, 0, 1, 2)
-        layer = nn.Conv3d(kernel.shape[1], kernel.shape[0], kernel.shape[2])
-        layer.weight.data = torch.from_numpy(kernel.copy())
-        layer.bias.data = torch.from_numpy(weights[f"{name}/bias"])
-        if f"{name}_bn/gamma" not in weights:
-            return layer
-        norm = nn.BatchNorm3d(kernel.shape[0], eps=1e-3)
-        for target, source in (
-            (norm.weight.data, "gamma"),
-            (norm.bias.data, "beta"),
-            (norm.running_mean, "moving_mean"),
-            (norm.running_var, "moving_variance"),
-        ):
-            target.copy_(torch.from_numpy(weights[f"{name}_bn/{source}"]))
-        return nn.Sequential(layer, norm)
-
-    class Block(nn.Module):
-        def __init__(self, name):
-            super().__init__()
-            count = 3 if "_rb" in name else 2
-            self.crop = 1 if "_rb" in name else 2
-            self.branch = nn.ModuleList(
-                convolution(f"{name}_conv{i + 1}") for i in range(count)
-            )
-            self.projection = nn.Identity()
-            if f"{name}_projection/kernel" in weights:
-                self.projection = convolution(f"{name}_projection")
-
-        def forward(self, x):
-            c = slice(self.crop, -self.crop)
-            y = x
-            for layer in self.branch[:-1]:
-                y = functional.relu(layer(y), inplace=True)
-            y = self.branch[-1](y)
-            y += self.projection(x[:, :, c, c, c])
-            return functional.relu(y, inplace=True)
-
-    def path(name, bottlenecks):
-        blocks = [f"{name}_ra{i + 1}" for i in range(6)]
-        blocks += [f"{name}_rb{i + 1}" for i in range(bottlenecks)]
-        return nn.Sequential(
-            convolution(f"{name}_stem"),
-            nn.ReLU(inplace=True),
-            *map(Block, blocks),
-        )
-
-    class Network(nn.Module):
-        """Of one window; the output has its size."""
-
-        def __init__(self):
-            super().__init__()
-            self.high, self.low = path("high", 1), path("low", 2)
-            self.fc1, self.fc2 = convolution("fc1"), convolution("fc2")
-
+    class Window(DualPath):
         def both(self, image, context):
-            low = self.low(context)
-            for axis in (2, 3, 4):
-                low = low.repeat_interleave(4, dim=axis)
-            x = torch.cat([self.high(image), low], dim=1)
-            x = functional.relu(self.fc1(x), inplace=True)
-            return functional.softmax(self.fc2(x).float(), dim=1)
+            logits = super().forward(image, context)
+            return functional.softmax(logits.float(), dim=1)
 
         def forward(self, window):
             window = window.to(memory_format=torch.channels_last_3d)
@@ -438,8 +380,7 @@ def torch_network(weights):
                 result = self.both(image, context)
             return float((result - expected).abs().max())
 
-    network = Network().eval()
-    return network.to(memory_format=torch.channels_last_3d)
+    return Window(weights).eval()
 
 
 if __name__ == "__main__":
