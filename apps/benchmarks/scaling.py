@@ -12,7 +12,8 @@ is the quicker one, and memory for tiles is bounded at any width. `--width 1` is
 the network of the papers. `--quick` runs everything in small.
 
 To expect on two shared cores (AVX-512, November 2026): 3.7 s until the first
-step with 8 cases and 5 s with 1,200; an epoch of 9.4 and 9.4 to 10.1 core
+step begins with 8 cases and 5 s with 1,200 (the clock now stops at its end, a
+compilation later); an epoch of 9.4 and 9.4 to 10.1 core
 seconds; 22 and 391 open files. 512 x 512 x 700 at width 0.1: 2.2 GB and 74 s,
 at a training spacing of 1 x 1 x 1.5 mm 2.5 GB and 46 s; the network of the
 papers on 96 of its 512 rows: 2.1 GB and 139 s.
@@ -198,11 +199,9 @@ def fit_once(data, settings):
         def on_epoch_begin(self, epoch, logs=None):
             self.epochs = (*self.epochs, _clocks())
 
-        def on_train_batch_begin(self, batch, logs=None):
+        def on_train_batch_end(self, batch, logs=None):
             if self.first_step is None:
                 self.first_step, self.memory = _since_start(), _memory_gb()
-
-        def on_train_batch_end(self, batch, logs=None):
             self.files = max(self.files, len(os.listdir("/proc/self/fd")))
             self.own = max(self.own, _memory_gb("RssAnon"))
 

@@ -41,7 +41,8 @@ def main(data, config_file, out, **options):
     try:
         if data and not config_file:
             raise InputError("--data", "needs --config", "Give its settings")
-        settings, _ = read_settings(config_file or SETTINGS)
+        settings, own = read_settings(config_file or SETTINGS)
+        data = data or own
         folder = Path(out) / (Path(data).resolve().name if data else "phantom")
         if not data:
             settings.setdefault("cache", str((folder / "cache").absolute()))

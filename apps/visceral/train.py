@@ -53,7 +53,11 @@ def main(data, preset, config_file, out, **options):
     """
     try:
         settings = dict(PRESETS[preset])
-        settings |= read_settings(config_file)[0] if config_file else {}
+        if config_file:
+            more, other = read_settings(config_file)
+            if other is not None:
+                raise InputError(config_file, "names data", "Leave that out")
+            settings |= more
         settings.setdefault("epochs", STEPS // settings["steps_per_epoch"])
         settings.setdefault(
             "validate_every", max(1, settings["epochs"] // VALIDATIONS)

@@ -58,6 +58,12 @@ class Comparison:
         self.folder = Path(folder)
         self.arms = list(arms)
         self._data_path = Path(data_path).absolute()
+        if "seed" in settings:
+            raise InputError(
+                "seed",
+                "is not a setting of a comparison, whose runs have their own",
+                "Leave it out of the configuration",
+            )
         self._settings = {"split_seed": "0", **settings}
         for arm in self.arms:
             self.config(arm, arm.seeds[0])
@@ -101,9 +107,8 @@ class Comparison:
         Raises:
             InputError: If a run that is there was made with other settings.
         """
+        self.check()
         pairs = self.pairs()
-        for arm, seed in pairs:
-            self._check_settings(arm, seed)
         for number, (arm, seed) in enumerate(pairs, start=1):
             folder = self.run_folder(arm, seed)
             say(f"run {number} of {len(pairs)}: {folder.path}")
@@ -111,14 +116,32 @@ class Comparison:
                 self._train_one(arm, seed, command_line, callbacks, progress)
             self._evaluate(folder)
 
+    def check(self) -> None:
+        """Refuses runs that were made with other settings.
+
+        Raises:
+            InputError: If there is one.
+        """
+        for arm, seed in self.pairs():
+            self._check_settings(arm, seed)
+
     def has_finished(self, arm: Arm, seed: int) -> bool:
         """Whether a run was trained to its last epoch."""
         folder = self.run_folder(arm, seed)
         if not folder.manifest_file.is_file():
             return False
         epochs = self.config(arm, seed).training.epochs
-        ended = "finished" in folder.manifest()
+        ended = folder.manifest().get("finished") is not None
         return ended and len(self.history(arm, seed)) == epochs
+
+    def common_seeds(self, arms) -> list[int]:
+        """Seeds that have finished in all arms in which any has."""
+        finished = [
+            {seed for seed in arm.seeds if self.has_finished(arm, seed)}
+            for arm in arms
+        ]
+        finished = [seeds for seeds in finished if seeds]
+        return sorted(set.intersection(*finished)) if finished else []
 
     def history(self, arm: Arm, seed: int) -> list[dict]:
         """A run's rows, one an epoch."""

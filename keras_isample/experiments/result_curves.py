@@ -1,6 +1,5 @@
 """What the finished runs of a comparison say, in curves."""
 
-from keras_isample.experiments.result_tables import common_seeds
 from keras_isample.experiments.result_tables import epsilon_of
 from keras_isample.experiments.statistics import fractions_of
 from keras_isample.experiments.statistics import mean_history
@@ -15,15 +14,17 @@ _LOSS = "cross-entropy of the drawn patches"
 
 def draw_curves(comparison, arms, path):
     """Writes a PNG of loss and Dice against steps (papers, Fig. 2)."""
-    loss = _curves(comparison, arms, "loss")
-    dice = _curves(comparison, arms, "val_dice")
+    seeds = comparison.common_seeds(arms)
+    loss = _curves(comparison, arms, "loss", seeds)
+    dice = _curves(comparison, arms, "val_dice", seeds)
     _draw_loss_and_dice(path, loss, dice)
 
 
 def draw_dice(comparison, arms, uniform, path):
     """Writes a PNG of Dice alone, marked at n steps (papers, Fig. 4a)."""
-    dice = _curves(comparison, arms, "val_dice")
-    last = validated(mean_history(comparison.histories(uniform)))
+    seeds = comparison.common_seeds(arms)
+    dice = _curves(comparison, arms, "val_dice", seeds)
+    last = validated(mean_history(comparison.histories(uniform, seeds)))
     moments = fractions_of(comparison.num_steps)
     draw_training_curves(
         path,
@@ -43,7 +44,7 @@ def draw_dice(comparison, arms, uniform, path):
 
 def draw_epsilons(comparison, arms, path):
     """Writes a PNG of loss and Dice of the seeds that all arms have."""
-    seeds = common_seeds(arms)
+    seeds = comparison.common_seeds(arms)
 
     def curves(column):
         return _curves(
@@ -78,7 +79,7 @@ def _or_nan(value):
     return float("nan") if value is None else value
 
 
-def _curves(comparison, arms, column, seeds=None, label=lambda arm: arm.title):
+def _curves(comparison, arms, column, seeds, label=lambda arm: arm.title):
     return [
         _curve(
             label(arm), mean_history(comparison.histories(arm, seeds)), column

@@ -15,14 +15,15 @@ _TIMES = ("seconds_training", "seconds_error_maps", "seconds_validation")
 def dice_table(comparison, arms, uniform, published=None):
     """Validation Dice at n steps, and the steps to uniform's last Dice."""
     moments = fractions_of(comparison.num_steps)
-    of_uniform = validated(mean_history(comparison.histories(uniform)))
+    seeds = comparison.common_seeds(arms)
+    of_uniform = validated(mean_history(comparison.histories(uniform, seeds)))
     targets = (None, None)
     if of_uniform:
         scores = [row["val_dice"].mean for row in of_uniform]
         targets = (scores[-1], max(scores))
     rows = []
     for arm in arms:
-        histories = comparison.histories(arm)
+        histories = comparison.histories(arm, seeds)
         averaged = mean_history(histories)
         rows.append(
             (
@@ -37,7 +38,8 @@ def dice_table(comparison, arms, uniform, published=None):
         )
     note = (
         "Mean validation Dice over whole scans, ± its standard deviation over "
-        "seeds, at the newest validation up to each number of steps. The last "
+        "seeds, at the newest validation up to each number of steps; of the "
+        "seeds that have finished in all arms. The last "
         "columns tell when an arm's mean first reaches what uniform's mean "
         "has after the last step, and at its best (-: never)."
     )
@@ -63,7 +65,8 @@ def dice_table(comparison, arms, uniform, published=None):
 
 def evaluation_table(comparison, arms):
     """Test Dice of each structure and their mean, an arm a column."""
-    summaries = [comparison.test_summaries(arm, arm.seeds) for arm in arms]
+    seeds = comparison.common_seeds(arms)
+    summaries = [comparison.test_summaries(arm, seeds) for arm in arms]
     known = [summary for of_arm in summaries for summary in of_arm]
     labels = known[0]["labels"] if known else {}
     rows = [
@@ -92,7 +95,7 @@ def evaluation_table(comparison, arms):
 
 def epsilon_table(comparison, arms):
     """Validation Dice at n steps of arms of the same few seeds."""
-    seeds = common_seeds(arms)
+    seeds = comparison.common_seeds(arms)
     moments = fractions_of(comparison.num_steps)
     rows = []
     for arm in arms:
@@ -191,11 +194,6 @@ def runs_table(comparison):
     return Table(
         "Runs", ("run", "best validation Dice", "commit", "finished"), rows
     )
-
-
-def common_seeds(arms):
-    """Seeds that all arms have, in order."""
-    return sorted(set.intersection(*(set(arm.seeds) for arm in arms)))
 
 
 def epsilon_of(arm):

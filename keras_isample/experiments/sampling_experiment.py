@@ -72,6 +72,7 @@ class SamplingExperiment:
         Returns:
             List of `Table`s.
         """
+        self.comparison.check()
         if train:
             self.comparison.train(say=say, **options)
         tables = write_report(

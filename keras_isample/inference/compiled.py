@@ -17,7 +17,9 @@ def compiled(model):
         arrays of the backend, or of NumPy.
     """
     if keras.backend.backend() != "tensorflow":
-        return lambda *inputs: model.predict_on_batch(list(inputs))
+        return lambda *inputs: model.predict_on_batch(
+            list(inputs) if len(inputs) > 1 else inputs[0]
+        )
     import tensorflow as tf
 
     signature = [

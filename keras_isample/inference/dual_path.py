@@ -210,7 +210,9 @@ class DualPathPredictor:
         """Context rows whose low-resolution maps are held at the same time."""
         row = 4 * blocks[1] * blocks[2] * self._parts.hidden
         rows = max(1, int(self._memory / 2 / row))
-        return blocks[0] if rows >= blocks[0] else max(1, rows // side) * side
+        if rows >= blocks[0]:
+            return blocks[0]
+        return rows if rows < side else rows // side * side
 
 
 def _tile_cost(x, y, z):

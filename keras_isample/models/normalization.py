@@ -26,8 +26,8 @@ LONGEST_ROW = 16
 class BatchNormalization(layers.BatchNormalization):
     """`keras.layers.BatchNormalization` with a faster training step.
 
-    Arguments are those of the Keras layer. With `synchronized=True`, a mask or
-    an axis other than the last, it is the Keras layer.
+    Arguments are those of the Keras layer. With `synchronized=True`,
+    `renorm=True`, a mask or an axis other than the last, it is the Keras layer.
 
     Call arguments:
         inputs: Maps, shape `(batch, ..., maps)`.
@@ -45,6 +45,7 @@ class BatchNormalization(layers.BatchNormalization):
             not (training and self.trainable)
             or mask is not None
             or self.synchronized
+            or getattr(self, "renorm", False)
             or axis != len(inputs.shape) - 1
         ):
             return super().call(inputs, training=training, mask=mask)
@@ -101,7 +102,7 @@ def _normalize(x, gamma, beta, mean, inverse, count):
 
         def gradient(*given, upstream=None):
             dy = given[0] if upstream is None else upstream
-            dy, _ = _rows(dy)
+            dy = ops.reshape(dy, ops.shape(rows))
             dbeta = _sum(dy, repeats)
             dgamma = inverse * (_sum(dy * rows, repeats) - mean * dbeta)
             # dx = scale * (dy - dbeta / n - normalized x * dgamma / n)

@@ -16,7 +16,7 @@ DRAWS = 6
 """Uniform draws that one augmentation takes."""
 
 
-def patch_matrices(draws, spacing, spacing_jitter):
+def patch_matrices(draws, spacing, spacing_jitter, flat=False):
     """Matrices from voxel steps in patches to voxel steps in their scans.
 
     Args:
@@ -24,6 +24,8 @@ def patch_matrices(draws, spacing, spacing_jitter):
         spacing: Of the scans, in mm, `(n, 3)`.
         spacing_jitter: Largest change of spacing, as a share of the finest
             one.
+        flat: Whether an axis has a single voxel, in patch or scan, `(n, 3)`;
+            slices are turned in their plane only.
 
     Returns:
         float64 `(n, 3, 3)`: a step `d` in patch i is `matrices[i] @ d` in its
@@ -32,6 +34,8 @@ def patch_matrices(draws, spacing, spacing_jitter):
     signed = 2 * np.asarray(draws, np.float64) - 1
     spacing = np.asarray(spacing, np.float64)
     angles = np.radians(MAX_ANGLES_DEGREES) * signed[:, :3]
+    flat = np.broadcast_to(flat, angles.shape)
+    angles = np.where(flat.any(axis=1, keepdims=True) & ~flat, 0, angles)
     finest = spacing.min(axis=1, keepdims=True)
     jittered = spacing + spacing_jitter * finest * signed[:, 3:]
     return _rotations(angles) * jittered[:, None, :] / spacing[:, :, None]

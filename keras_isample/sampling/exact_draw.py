@@ -41,11 +41,12 @@ class ExactDraw:
         self._levels = acceptance_probability(
             np.arange(LEVELS), epsilon, np.minimum
         )
-        self._ends = functools.lru_cache(_KEPT)(self._sum)
+        self.forget()
 
     def forget(self):
         """Forgets the sums; to be called after error maps were replaced."""
-        self._ends.cache_clear()
+        # Not cleared: a draw under way would put its old sums back.
+        self._ends = functools.lru_cache(_KEPT)(self._sum)
 
     def draw(self, index, label, uniform, *, known=True):
         """Draws one voxel for each row of `uniform`.

@@ -129,10 +129,11 @@ class ISample:
         folder=None,
     ):
         self.cohort = cohort if isinstance(cohort, Cohort) else None
+        self.geometry = geometry or DualPathGeometry(patch_size, context_width)
+        # A geometry without context is content with any.
+        width = getattr(self.geometry, "context_width", context_width)
         self.cases = (
-            _prepare(self.cohort, context_width)
-            if self.cohort
-            else list(cohort)
+            _prepare(self.cohort, width) if self.cohort else list(cohort)
         )
         if not self.cases:
             raise ValueError(
@@ -155,7 +156,6 @@ class ISample:
                 "Argument `cases_per_batch` must be at least 1, or None for "
                 f"all. Received: cases_per_batch={cases_per_batch}."
             )
-        self.geometry = geometry or DualPathGeometry(patch_size, context_width)
         self.batch_size = batch_size
         self.epsilon = 1.0 if sampling == "uniform" else float(epsilon)
         self.sampling = sampling
@@ -302,7 +302,11 @@ class ISample:
             return np.tile(np.eye(3), (len(case), 1, 1))
         draws = rng.random((len(case), augmentation.DRAWS))
         spacing = np.array([self.cases[index].spacing for index in case])
-        return augmentation.patch_matrices(draws, spacing, self.spacing_jitter)
+        flat = np.array([self.cases[index].shape for index in case]) == 1
+        flat |= np.array(self.geometry.labels.size) == 1
+        return augmentation.patch_matrices(
+            draws, spacing, self.spacing_jitter, flat
+        )
 
     def _draw_classes(self, rng, batches):
         """Row of the case, class, and whether no error is left, per patch.

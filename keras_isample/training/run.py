@@ -94,6 +94,7 @@ def fit(
     )
     if resume:
         folder.reopen(config, manifest)
+        folder.update_manifest(finished=None)
     else:
         folder.create(config, manifest, overwrite=overwrite)
     try:
@@ -102,7 +103,7 @@ def fit(
             _some_cases(
                 parts["validation"],
                 config.training.num_validate_cases,
-                config.data.seed,
+                config.data.seed_of_split,
             ),
             every=config.training.validate_every,
             tile_memory=config.training.tile_bytes,

@@ -122,3 +122,29 @@ def test_stopped_comparison_goes_on(
         assert comparison.snapshot(arm, seed, 3).is_file()
         (summary,) = comparison.test_summaries(arm, [seed])
         assert summary["labels"] == {"1": "ball", "2": "bead"}
+
+
+def test_only_seeds_that_all_arms_have_finished_are_compared(
+    comparison, pretend
+):
+    one, two = comparison.arms
+    assert comparison.common_seeds([one, two]) == []
+    pretend(one, 0, [0.1, 0.2, 0.3, 0.4])
+    pretend(one, 1, [0.1, 0.2, 0.3, 0.9])
+    assert comparison.common_seeds([one, two]) == [0, 1]
+    pretend(two, 0, [0.1, 0.2, 0.3, 0.4])
+    pretend(two, 1, [0.1, 0.2, 0.3, 0.4], finished=False)
+    assert comparison.common_seeds([one, two]) == [0]
+
+
+def test_seed_of_a_configuration_is_refused(comparison, ball_settings):
+    settings = {**ball_settings, "seed": "3"}
+    with pytest.raises(InputError, match="seed"):
+        Comparison("runs", "data", settings, comparison.arms)
+
+
+def test_check_refuses_runs_of_other_settings(comparison, pretend):
+    pretend(comparison.arms[0], 0, [0.1, 0.2, 0.3, 0.4])
+    comparison.check()
+    with pytest.raises(InputError, match="width"):
+        again(comparison, width=0.4).check()

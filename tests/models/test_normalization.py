@@ -145,6 +145,16 @@ def test_step_repeats_bit_for_bit():
             np.testing.assert_array_equal(a, b)
 
 
+def test_renorm_is_left_to_keras():
+    if "renorm" not in keras.layers.BatchNormalization().get_config():
+        pytest.skip("this Keras has no renorm")
+    layers = pair(SHAPES[0], renorm=True)
+    for layer in layers:
+        layer(maps_like(SHAPES[0]), training=True)
+    for a, b in zip(*(layer.get_weights() for layer in layers), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_other_axis_and_mask_are_left_to_keras():
     x = maps_like((2, 5, 4))
     for options, mask in (({"axis": 1}, None), ({}, np.ones((2, 5), bool))):
@@ -162,3 +172,44 @@ def test_layer_survives_saving(tmp_path):
     layer = keras.saving.load_model(tmp_path / "model.keras").get_layer("bn")
     assert type(layer) is BatchNormalization
     assert layer.momentum == 0.8
+
+
+def test_gradient_of_less_known_shape():
+    # As a loss may give it: without any static side.
+    layer, reference = pair(SHAPES[0])
+    x = maps_like(SHAPES[0])
+    results = []
+    for tested in (layer, reference):
+
+        @tf.function
+        def gradient(x, weights, tested=tested):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = tested(x, training=True)
+                loss = tf.reduce_sum(tf.reshape(y, tf.shape(weights)) * weights)
+            return tape.gradient(loss, x)
+
+        flat = np.random.default_rng(2).normal(size=x.size).astype("float32")
+        signature = tf.TensorSpec([None] * 4 + [10])
+        concrete = gradient.get_concrete_function(
+            signature, tf.TensorSpec([None])
+        )
+        results.append(concrete(tf.constant(x), tf.constant(flat)).numpy())
+    np.testing.assert_allclose(*results, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_gradient_is_near_that_of_keras(policy):
+    x = maps_like(SHAPES[0])
+    half = tf.cast(x, policy[6:])
+    found = []
+    for layer in pair(SHAPES[0], dtype=policy):
+        with tf.GradientTape() as tape:
+            tape.watch(half)
+            y = tf.cast(layer(half, training=True), tf.float32)
+            weights = np.random.default_rng(9).normal(size=x.shape)
+            loss = tf.reduce_sum(y * tf.cast(weights, tf.float32))
+        found.append(tf.cast(tape.gradient(loss, half), tf.float32).numpy())
+    scale = np.abs(found[1]).max()
+    np.testing.assert_allclose(*found, atol=0.02 * scale)
+    assert scale > 0

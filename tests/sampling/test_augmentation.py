@@ -88,3 +88,17 @@ def test_each_patch_has_the_matrix_of_its_own_draws_and_spacing():
     assert matrices.shape == (5, 3, 3)
     for matrix, *arguments in zip(matrices, draws, spacings, strict=True):
         assert matrix == pytest.approx(patch_matrix(*arguments, 0.2))
+
+
+def test_slices_are_turned_in_their_plane_only():
+    draws = np.random.default_rng(0).random((4, DRAWS))
+    flat = np.zeros((4, 3), bool)
+    flat[0, 0] = flat[1, 1] = flat[2, 2] = True
+    matrices = patch_matrices(draws, np.ones((4, 3)), 0.0, flat)
+    for number in range(3):
+        # The axis of one voxel stays where it is, and the others turn.
+        axis = np.eye(3)[number]
+        np.testing.assert_allclose(matrices[number] @ axis, axis, atol=1e-12)
+        assert not np.allclose(matrices[number], np.eye(3))
+    free = patch_matrices(draws, np.ones((4, 3)), 0.0)
+    np.testing.assert_array_equal(matrices[3], free[3])
