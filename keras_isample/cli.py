@@ -117,6 +117,26 @@ def main(verbose):
         signal.signal(number, _interruption)
 
 
+class _Rate(click.ParamType):
+    """A number, or `auto`."""
+
+    name = "number|auto"
+
+    def convert(self, value, param, ctx):
+        if value == "auto":
+            return value
+        return click.FLOAT.convert(value, param, ctx)
+
+
+_KINDS = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "float | str": _Rate(),
+}
+
+
 def _fit_options(command):
     """Adds one option for each setting of `config`."""
     for group in reversed(GROUPS.values()):
@@ -125,14 +145,13 @@ def _fit_options(command):
             if entry.type == "bool":
                 name += f"/--no-{entry.name.replace('_', '-')}"
             choices = entry.metadata["choices"]
-            kind = {"str": str, "int": int, "float": float, "bool": bool}
             shown = (
                 f" [default: {entry.default}]" if entry.default != "" else ""
             )
             command = click.option(
                 name,
                 entry.name,
-                type=click.Choice(choices) if choices else kind[entry.type],
+                type=click.Choice(choices) if choices else _KINDS[entry.type],
                 default=None,
                 help=entry.metadata["help"] + shown,
             )(command)
@@ -278,24 +297,16 @@ def fit(
         if not quiet:
             click.echo(text, err=True)
 
-    from keras.callbacks import LambdaCallback
-
-    from keras_isample.callbacks.progress import ProgressReport
-    from keras_isample.training.run import fit as train
-
-    check = _interruption.check
-    callbacks = [LambdaCallback(on_train_batch_end=check)]
-    if not quiet:
-        callbacks.append(ProgressReport())
+    train = _find_rate if config.optimizer.is_auto else _train
     try:
         with _progress("preparing scans", quiet) as progress:
             result = train(
                 config,
                 run,
+                quiet,
                 resume=resume,
                 overwrite=overwrite,
                 command_line=sys.argv,
-                callbacks=callbacks,
                 say=say,
                 progress=progress,
             )
@@ -436,6 +447,34 @@ def evaluate(
     if "sides" in summary:
         click.echo(format_table(summary["sides"]))
     click.echo(path)
+
+
+def _train(config, run, quiet, **options):
+    """One run; see `training.fit`."""
+    from keras.callbacks import LambdaCallback
+
+    from keras_isample.callbacks.progress import ProgressReport
+    from keras_isample.training.run import fit as train
+
+    callbacks = [LambdaCallback(on_train_batch_end=_interruption.check)]
+    if not quiet:
+        callbacks.append(ProgressReport())
+    return train(config, run, callbacks=callbacks, **options)
+
+
+def _find_rate(config, run, quiet, **options):
+    """A population; see `training.AutoLR`."""
+    from keras_isample.training.autolr import AutoLR
+    from keras_isample.training.population_progress import PopulationProgress
+
+    with PopulationProgress() as shown:
+
+        def on_progress(members):
+            _interruption.check()
+            if not quiet:
+                shown(members)
+
+        return AutoLR(config).fit(run, on_progress=on_progress, **options)
 
 
 def _resumed_config(run, config_file, preset, data_path, chosen):

@@ -75,7 +75,9 @@ class _Group:
                     f"expects {entry.type}, got {value!r}",
                     "Correct the value",
                 )
-            if entry.type == "float" and not isinstance(value, float):
+            if entry.type in ("float", "float | str") and isinstance(
+                value, int
+            ):
                 object.__setattr__(self, entry.name, float(value))
         self._check()
 
@@ -250,13 +252,18 @@ class OptimizerConfig(_Group):
     """Loss, rate and its schedule."""
 
     loss: "str" = _setting("ce", "ce: cross-entropy.", ("ce",))
-    learning_rate: "float" = _setting(0.01, "Learning rate after warm-up.")
+    learning_rate: "float | str" = _setting(
+        0.01, "Learning rate after warm-up; auto: AutoLR finds it."
+    )
     lr_schedule: "str" = _setting(
         "constant",
-        "constant, or step:EVERY:FACTOR (times FACTOR every EVERY epochs).",
+        "constant; step:EVERY:FACTOR (times FACTOR every EVERY epochs); "
+        "poly:POWER; cosine; replay:RUN/autolr.json (what AutoLR found).",
     )
     warmup_epochs: "int" = _setting(
-        5, "Linear warm-up at the start and after every change of the rate."
+        5,
+        "Linear warm-up at the start and after every change of the rate; with "
+        "--learning-rate auto 10 by default.",
     )
     optimizer: "str" = _setting(
         "sgd",
@@ -268,29 +275,155 @@ class OptimizerConfig(_Group):
     )
 
     def _check(self):
-        _check_range(self, "learning_rate", 0, above=True)
+        if not self.is_auto:
+            _check_range(self, "learning_rate", 0, above=True)
         _check_range(self, "warmup_epochs", 0)
         _check_range(self, "weight_decay", 0)
-        self.rate_at(0)
+        kind, _ = self.schedule
+        if self.is_auto and kind != "constant":
+            raise InputError(
+                "--lr-schedule",
+                f"is {self.lr_schedule}, but the rate is found by AutoLR",
+                "Leave it away, or give --learning-rate a number",
+            )
 
-    def rate_at(self, epoch):
-        """The schedule's rate in an epoch (from 0), warm-up aside."""
-        kind, *parameters = self.lr_schedule.split(":")
-        if kind == "constant" and not parameters:
-            return self.learning_rate
+    @property
+    def is_auto(self):
+        """Whether AutoLR finds the rate."""
+        return self.learning_rate == "auto"
+
+    @property
+    def schedule(self):
+        """Kind of the hand schedule, and its parameters.
+
+        `("constant", ())`, `("step", (every, factor))`, `("poly", (power,))`,
+        `("cosine", ())` or `("replay", (path,))`.
+        """
+        kind, _, rest = self.lr_schedule.partition(":")
         try:
-            every, factor = int(parameters[0]), float(parameters[1])
-            if kind != "step" or len(parameters) != 2 or every < 1:
-                raise ValueError
-            if not factor > 0:
-                raise ValueError
-        except (IndexError, ValueError):
+            return kind, _SCHEDULES[kind](rest)
+        except (KeyError, ValueError):
             raise InputError(
                 "--lr-schedule",
                 f"{self.lr_schedule!r} is not known",
-                "Use constant or step:EVERY:FACTOR, such as step:25:0.5",
+                "Use constant, step:EVERY:FACTOR such as step:25:0.5, "
+                "poly:POWER such as poly:0.9, cosine, or "
+                "replay:RUN/autolr.json",
             ) from None
-        return self.learning_rate * factor ** (epoch // every)
+
+
+def _nothing(text):
+    if text:
+        raise ValueError
+    return ()
+
+
+def _step(text):
+    every, factor = text.split(":")
+    every, factor = int(every), float(factor)
+    if every < 1 or not 0 < factor < math.inf:
+        raise ValueError
+    return every, factor
+
+
+def _power(text):
+    power = float(text)
+    if not 0 < power < math.inf:
+        raise ValueError
+    return (power,)
+
+
+def _path(text):
+    if not text:
+        raise ValueError
+    return (text,)
+
+
+_SCHEDULES = {
+    "constant": _nothing,
+    "step": _step,
+    "poly": _power,
+    "cosine": _nothing,
+    "replay": _path,
+}
+
+
+@dataclass(frozen=True)
+class AutoLRConfig(_Group):
+    """The population with --learning-rate auto (Algorithm 2)."""
+
+    population: "str" = _setting(
+        "0.05,0.01,0.005", "AutoLR: rates of the first population."
+    )
+    factors: "str" = _setting(
+        "2,1,0.5", "AutoLR: the best rate times these are the next rates."
+    )
+    period: "int" = _setting(50, "AutoLR: epochs between two choices.")
+    selection: "str" = _setting(
+        "winner",
+        "AutoLR: winner: the best member starts all of the next period; "
+        "truncation: as in population-based training, the worst fifth is "
+        "replaced by the best.",
+        ("winner", "truncation"),
+    )
+    spawn_from: "str" = _setting(
+        "last",
+        "AutoLR: the next period starts from the weights at the end of the "
+        "last one, or from its best epoch.",
+        ("last", "best"),
+    )
+    executor: "str" = _setting(
+        "auto",
+        "AutoLR: serial: members take turns; process: one process for each "
+        "group of GPUs or CPU threads; ray: on a Ray cluster; auto: ray with "
+        "--ray-address, process with two GPUs or more, else serial.",
+        ("auto", "serial", "process", "ray"),
+    )
+    gpus_per_member: "int" = _setting(
+        0,
+        "AutoLR: GPUs of a member; 0: all, divided by the members (ray: none).",
+    )
+    threads_per_member: "int" = _setting(
+        0,
+        "AutoLR: CPU threads of a member; 0: all, divided likewise (ray: 1).",
+    )
+    ray_address: "str" = _setting(
+        "", "AutoLR: address of a running Ray cluster, such as auto."
+    )
+    max_restarts: "int" = _setting(
+        2, "AutoLR: how often a member that died is started again in a period."
+    )
+
+    def _check(self):
+        for name in ("population", "factors"):
+            _ = self._positive(name)
+        _check_range(self, "period", 1)
+        for name in ("gpus_per_member", "threads_per_member", "max_restarts"):
+            _check_range(self, name, 0)
+
+    @property
+    def rates(self):
+        """Rates of the first population."""
+        return self._positive("population")
+
+    @property
+    def rate_factors(self):
+        """Factors of the winner's rate."""
+        return self._positive("factors")
+
+    def _positive(self, name):
+        text = getattr(self, name)
+        try:
+            values = tuple(float(part) for part in text.split(","))
+            if not all(0 < value < math.inf for value in values):
+                raise ValueError
+        except ValueError:
+            raise InputError(
+                _option(name),
+                f"must be positive numbers, got {text!r}",
+                "Write them like 2,1,0.5",
+            ) from None
+        return values
 
 
 @dataclass(frozen=True)
@@ -306,7 +439,12 @@ class TrainingConfig(_Group):
     mixed_precision: "str" = _setting(
         "none",
         "Type of the layers' arithmetic; softmax and loss stay float32.",
-        ("none", "bfloat16"),
+        ("none", "bfloat16", "float16"),
+    )
+    devices: "str" = _setting(
+        "auto",
+        "Devices that share each batch, such as gpu:0,gpu:1 or cpu. auto: all "
+        "visible GPUs.",
     )
     tile_memory: "str" = _setting(
         "1GB", "Memory for the maps of one tile when whole scans are predicted."
@@ -337,6 +475,7 @@ GROUPS = {
     "sampling": SamplingConfig,
     "network": NetworkConfig,
     "optimizer": OptimizerConfig,
+    "autolr": AutoLRConfig,
     "training": TrainingConfig,
 }
 
@@ -362,8 +501,7 @@ PRESETS = {
         "split": "16,4,0",
     },
     "autolr-2018": {
-        "learning_rate": 0.05,
-        "lr_schedule": "step:400:0.1",
+        "learning_rate": "auto",
         "batch_size": 40,
         "cases_per_batch": "all",
         "steps_per_epoch": 100,
@@ -372,7 +510,13 @@ PRESETS = {
         "epsilon": 0.0,
     },
 }
-"""The papers' settings; `autolr-2018` with their hand schedule A."""
+"""The papers' settings. Their hand schedules A and B, which `autolr-2018` was
+compared with: `--learning-rate 0.05` and `0.025`, `--lr-schedule step:400:0.1`.
+"""
+
+
+AUTOLR_WARMUP = 10
+"""Epochs of warm-up in the AutoLR paper."""
 
 
 @dataclass(frozen=True)
@@ -384,6 +528,7 @@ class Config:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    autolr: AutoLRConfig = field(default_factory=AutoLRConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     @classmethod
@@ -394,6 +539,8 @@ class Config:
             InputError: If a setting is unknown or its value out of range.
         """
         settings = dict(settings)
+        if settings.get("learning_rate") == "auto":
+            settings.setdefault("warmup_epochs", AUTOLR_WARMUP)
         groups = {}
         for name, group in GROUPS.items():
             known = {entry.name for entry in fields(group)}
@@ -528,7 +675,9 @@ def _number_or_all(config, name):
 
 
 def _fits(value, kind):
-    if kind == "float":
+    if kind == "float | str" and value == "auto":
+        return True
+    if kind in ("float", "float | str"):
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "int":
         return isinstance(value, int) and not isinstance(value, bool)

@@ -144,7 +144,7 @@ def test_saved_model_loads_after_import_of_the_package(ball_run):
         ("--split", "1,2"),
         ("--fold", "6/5"),
         ("--fold", "x"),
-        ("--lr-schedule", "cosine"),
+        ("--lr-schedule", "cosine:3"),
         ("--learning-rate", "-1"),
         ("--tile-memory", "lots"),
         ("--preset", "none"),

@@ -51,6 +51,17 @@ OTHERS = {
     "warmup_epochs": 0,
     "optimizer": "adamw",
     "weight_decay": 0.0,
+    "population": "0.1,0.02",
+    "factors": "3,1",
+    "period": 7,
+    "selection": "truncation",
+    "spawn_from": "best",
+    "executor": "process",
+    "gpus_per_member": 2,
+    "threads_per_member": 3,
+    "ray_address": "auto",
+    "max_restarts": 0,
+    "devices": "cpu:0,cpu:1",
     "epochs": 3,
     "steps_per_epoch": 5,
     "validate_every": 2,
@@ -217,7 +228,17 @@ def test_binary_file_is_refused(tmp_path):
         ("learning_rate", 0.0),
         ("learning_rate", float("inf")),
         ("learning_rate", float("nan")),
-        ("lr_schedule", "cosine"),
+        ("lr_schedule", "cosine:3"),
+        ("lr_schedule", "poly:0"),
+        ("lr_schedule", "poly"),
+        ("lr_schedule", "replay:"),
+        ("learning_rate", "automatic"),
+        ("population", "0.05,-1"),
+        ("population", ""),
+        ("factors", "2;1"),
+        ("period", 0),
+        ("executor", "slurm"),
+        ("max_restarts", -1),
         ("lr_schedule", "step"),
         ("lr_schedule", "step:0:0.5"),
         ("lr_schedule", "step:25:0"),
@@ -231,7 +252,7 @@ def test_binary_file_is_refused(tmp_path):
         ("steps_per_epoch", 0),
         ("validate_every", 0),
         ("validate_cases", "0"),
-        ("mixed_precision", "float16"),
+        ("mixed_precision", "float8"),
         ("tile_memory", "lots"),
         ("tile_memory", "-1GB"),
         ("tile_memory", "5"),
@@ -299,15 +320,45 @@ def test_presets_are_the_papers():
     assert autolr.data.shares == (14, 2, 4)
 
 
-def test_rate_is_halved_every_25_epochs():
+def test_organs_preset_halves_its_rate_every_25_epochs():
     organs = Config.from_settings("scans", PRESETS["organs-2017"]).optimizer
-    rates = [organs.rate_at(epoch) for epoch in (0, 24, 25, 49, 50)]
-    assert rates == [0.05, 0.05, 0.025, 0.025, 0.0125]
+    assert organs.schedule == ("step", (25, 0.5))
 
 
-def test_constant_rate_stays():
-    optimizer = Config.from_settings("scans", {}).optimizer
-    assert optimizer.rate_at(1000) == optimizer.rate_at(0) == 0.01
+@pytest.mark.parametrize(
+    ("text", "schedule"),
+    [
+        ("constant", ("constant", ())),
+        ("step:400:0.1", ("step", (400, 0.1))),
+        ("poly:0.9", ("poly", (0.9,))),
+        ("cosine", ("cosine", ())),
+        ("replay:runs/a:b/autolr.json", ("replay", ("runs/a:b/autolr.json",))),
+    ],
+)
+def test_hand_schedules_are_parsed(text, schedule):
+    config = Config.from_settings("scans", {"lr_schedule": text})
+    assert config.optimizer.schedule == schedule
+
+
+def test_autolr_warms_up_for_10_epochs_unless_told():
+    auto = {"learning_rate": "auto"}
+    config = Config.from_settings("scans", auto)
+    assert config.optimizer.warmup_epochs == 10
+    config = Config.from_settings("scans", {**auto, "warmup_epochs": 3})
+    assert config.optimizer.warmup_epochs == 3
+    assert Config.from_settings("scans", {}).optimizer.warmup_epochs == 5
+
+
+def test_autolr_and_a_hand_schedule_contradict_each_other():
+    text = refusal(learning_rate="auto", lr_schedule="step:4:0.5")
+    assert "--lr-schedule" in text
+
+
+def test_first_population_and_factors_are_the_papers():
+    autolr = Config.from_settings("scans", PRESETS["autolr-2018"]).autolr
+    assert autolr.rates == (0.05, 0.01, 0.005)
+    assert autolr.rate_factors == (2, 1, 0.5)
+    assert autolr.period == 50
 
 
 def test_each_field_is_one_option_of_fit():
@@ -359,8 +410,9 @@ READ_AS = {
     "validate_cases": "num_validate_cases",
     "cases_per_batch": "num_cases_per_batch",
     "tile_memory": "tile_bytes",
-    "learning_rate": "rate_at",
-    "lr_schedule": "rate_at",
+    "lr_schedule": "schedule",
+    "population": "rates",
+    "factors": "rate_factors",
 }
 
 

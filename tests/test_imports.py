@@ -38,6 +38,8 @@ OUTSIDE = {
     "figures": {"numpy", "matplotlib"},
     "models": KERAS,
     "losses": KERAS,
+    # A cluster is an extra.
+    "training": ARRAYS | KERAS | {"tensorflow", "rich", "ray"},
     "cli": {"click", "rich", "keras"},
     "__init__": set(),
     "__main__": set(),

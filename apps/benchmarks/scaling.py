@@ -172,7 +172,7 @@ def prepare(data, settings):
     """Prepares the scans of a data set."""
     from keras_isample.config import Config
     from keras_isample.data.preparation import prepare_cohort
-    from keras_isample.training.run import open_cohort
+    from keras_isample.training.run_data import open_cohort
 
     prepare_cohort(
         open_cohort(Config.from_settings(data, json.loads(settings)))

@@ -1,11 +1,15 @@
 """What happens between the steps and epochs of `fit`."""
 
+from keras_isample.callbacks.divergence_check import Diverged
+from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.learning_rate_warmup import LearningRateWarmup
 from keras_isample.callbacks.model_snapshots import ModelSnapshots
 from keras_isample.callbacks.volume_dice import VolumeDice
 
 __all__ = [
+    "Diverged",
+    "DivergenceCheck",
     "ErrorMapUpdate",
     "LearningRateWarmup",
     "ModelSnapshots",

@@ -11,18 +11,23 @@ class LearningRateWarmup(keras.callbacks.Callback):
     Where the schedule does not change there is no warm-up. The rate is a
     function of epoch and step alone, so that a resumed run has the same.
 
-    Keras keeps the rate inside the velocity of SGD. The velocity is left as
-    it is: the papers do not say otherwise, and a warm-up changes the rate so
-    little from step to step that momentum follows.
+    A smooth schedule changes all the time and so warms up at the start only:
+    its rate, read at every step, is multiplied by a factor that goes linearly
+    from 0 to 1.
+
+    What a change of the rate does to momentum is the optimizer's affair; see
+    `keras_isample.training.sgd`.
 
     Adds `learning_rate` (at the last step) to the epoch's logs.
 
     Args:
         schedule: The rate, or a function from the epoch (from 0) to the rate.
         warmup_epochs: Length of a warm-up; 0 for none.
+        smooth: Whether the schedule takes fractions of epochs and changes at
+            every step.
     """
 
-    def __init__(self, schedule, warmup_epochs=5):
+    def __init__(self, schedule, warmup_epochs=5, *, smooth=False):
         super().__init__()
         if warmup_epochs < 0:
             raise ValueError(
@@ -31,6 +36,7 @@ class LearningRateWarmup(keras.callbacks.Callback):
             )
         self.schedule = schedule if callable(schedule) else lambda _: schedule
         self.warmup_epochs = warmup_epochs
+        self.smooth = smooth
         self._epoch = 0
         self._changes = {}
 
@@ -42,6 +48,9 @@ class LearningRateWarmup(keras.callbacks.Callback):
             step: Within the epoch, from 0.
             steps: Steps per epoch.
         """
+        if self.smooth:
+            rate = self.schedule(epoch + step / steps)
+            return self._between(0.0, rate, epoch + (step + 1) / steps)
         begin, origin = self._last_change(epoch)
         return self._between(
             origin, self.schedule(epoch), epoch - begin + (step + 1) / steps

@@ -16,7 +16,7 @@ from keras_isample.errors import InputError
 from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
-from keras_isample.training.run import open_cohort
+from keras_isample.training.run_data import open_cohort
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.reading import read_label_map

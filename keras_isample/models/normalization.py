@@ -73,6 +73,20 @@ class BatchNormalization(layers.BatchNormalization):
         moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
 
 
+def synchronize(model):
+    """Makes every normalization use the statistics of the whole batch.
+
+    Under a distribution strategy each replica would otherwise normalize its
+    own part of the batch. Needs TensorFlow.
+
+    Args:
+        model: A model that has not been trained yet.
+    """
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.synchronized = True
+
+
 def _moments(x):
     """Mean and variance of every map, and the number of its voxels.
 

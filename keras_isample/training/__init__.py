@@ -1,7 +1,19 @@
-"""One run, from settings to the files it leaves."""
+"""One run, or a population of them, from settings to files."""
 
+from keras_isample.training.autolr import AutoLR
+from keras_isample.training.genetic import TruncationSelection
+from keras_isample.training.genetic import WinnerTakesAll
+from keras_isample.training.optimizers import SGD
 from keras_isample.training.optimizers import sgd
 from keras_isample.training.run import FitResult
 from keras_isample.training.run import fit
 
-__all__ = ["FitResult", "fit", "sgd"]
+__all__ = [
+    "SGD",
+    "AutoLR",
+    "FitResult",
+    "TruncationSelection",
+    "WinnerTakesAll",
+    "fit",
+    "sgd",
+]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 
 from keras_isample.volumes.files import write_text
 
@@ -58,3 +59,11 @@ def read_history(path):
             {key: float(value) if value else None for key, value in row.items()}
             for row in csv.DictReader(file)
         ]
+
+
+def best_score(rows):
+    """Highest validation Dice of some rows; `None` if there is none."""
+    known = [row.get("val_dice") for row in rows]
+    return max(
+        (v for v in known if v is not None and not math.isnan(v)), default=None
+    )

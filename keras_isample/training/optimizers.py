@@ -1,20 +1,51 @@
 """The papers' optimizer, and the two that others start with."""
 
 import keras
+from keras import ops
 
 MOMENTUM = 0.8
 """Nesterov momentum of the isample papers."""
 
 
+@keras.saving.register_keras_serializable(package="keras_isample")
+class SGD(keras.optimizers.SGD):
+    """`keras.optimizers.SGD` whose momentum follows changes of the rate.
+
+    Keras keeps the rate inside the velocity, `v <- m v - eta g`: after a change
+    of the rate, old gradients still count with the old one. Here the rate is
+    outside, `v <- m v + g`, `w <- w - eta v`. At a constant rate both are the
+    same; after a change this one is Keras' with the velocity multiplied by new
+    / old rate (momentum correction, Goyal et al., 2017, section 2.1), at every
+    step of a warm-up.
+
+    Arguments are those of the Keras class.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """As in Keras: moves `variable` by one step."""
+        rate = ops.cast(learning_rate, variable.dtype)
+        step = ops.cast(gradient, variable.dtype)
+        if self.momentum != 0:
+            velocity = self.momentums[self._get_variable_index(variable)]
+            momentum = ops.cast(self.momentum, variable.dtype)
+            following = ops.add(ops.multiply(velocity, momentum), step)
+            self.assign(velocity, following)
+            if self.nesterov:
+                step = ops.add(ops.multiply(following, momentum), step)
+            else:
+                step = following
+        self.assign_sub(variable, ops.multiply(step, rate))
+
+
 def sgd(learning_rate):
     """SGD with Nesterov momentum 0.8 and no clipping, as in the papers.
+
+    Its momentum is corrected where the rate changes, see `SGD`.
 
     Args:
         learning_rate: Rate after warm-up.
     """
-    return keras.optimizers.SGD(
-        learning_rate, momentum=MOMENTUM, nesterov=True, name="sgd"
-    )
+    return SGD(learning_rate, momentum=MOMENTUM, nesterov=True, name="sgd")
 
 
 def make_optimizer(name, learning_rate, weight_decay):

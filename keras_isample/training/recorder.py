@@ -5,7 +5,9 @@ import time
 
 import keras
 
+from keras_isample.training.history import best_score
 from keras_isample.training.history import write_history
+from keras_isample.training.state import link_error_maps
 from keras_isample.training.state import save_state
 from keras_isample.volumes.files import written_whole
 
@@ -23,22 +25,32 @@ class Recorder(keras.callbacks.Callback):
         label_names: Foreground classes.
         batch_size: Patches per step, for the noise scale.
         rows: History of the epochs before.
+        best_from: Of the epochs after this number, the state of the best is
+            kept in the folder's `best`; of none if `None`.
     """
 
-    def __init__(self, folder, sampler, label_names, batch_size, rows=()):
+    def __init__(
+        self,
+        folder,
+        sampler,
+        label_names,
+        batch_size,
+        rows=(),
+        *,
+        best_from=None,
+    ):
         super().__init__()
         self.folder = folder
         self.sampler = sampler
         self.label_names = label_names
         self.batch_size = batch_size
         self.rows = list(rows)
+        self.best_from = best_from
 
     @property
     def best(self):
         """Best validation Dice so far, or `None`."""
-        known = [row.get("val_dice") for row in self.rows]
-        known = [v for v in known if v is not None and not math.isnan(v)]
-        return max(known, default=None)
+        return best_score(self.rows)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.monotonic()
@@ -59,14 +71,27 @@ class Recorder(keras.callbacks.Callback):
         if better:
             with written_whole(self.folder.model_file) as beside:
                 self.model.save(beside)
+        if self.best_from is not None:
+            self._keep_best()
         write_history(self.folder.history_file, self.rows, self.label_names)
+        self._save_state(self.folder)
+        self.sampler.error_maps.remove_unused()
+
+    def _save_state(self, folder):
         save_state(
-            self.folder.state_file,
+            folder.state_file,
             self.model,
             self.sampler,
-            {"epochs": epoch + 1, "rows": self.rows},
+            {"epochs": len(self.rows), "rows": self.rows},
         )
-        self.sampler.error_maps.remove_unused()
+
+    def _keep_best(self):
+        """Keeps the state if the newest epoch is the best of those in view."""
+        *before, newest = self.rows[self.best_from :]
+        score, best = best_score([newest]), best_score(before)
+        if score is not None and (best is None or score > best):
+            link_error_maps(self.folder, self.folder.best)
+            self._save_state(self.folder.best)
 
     def _row(self, epoch, logs):
         steps = self.params["steps"]

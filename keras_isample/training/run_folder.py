@@ -33,7 +33,31 @@ class RunFolder:
         self.error_map_folder = self.path / "checkpoint" / "error_maps"
         self.history_file = self.path / "history.csv"
         self.saved_error_maps = self.path / "error_maps"
+        self.autolr_file = self.path / "autolr.json"
+        self.figure_folder = self.path / "figures"
+        self.log_folder = self.path / "logs"
         self._replaced = self.path / ".replaced"
+
+    @property
+    def best(self):
+        """Where a member's state at its best epoch is kept."""
+        return RunFolder(self.path / "best")
+
+    def member(self, period, member):
+        """Where a member of a population trains in a period, from 0."""
+        return RunFolder(
+            self.members / f"period-{period:03d}" / f"member-{member}"
+        )
+
+    @property
+    def start(self):
+        """Where the state before the first epoch of a population is kept."""
+        return RunFolder(self.members / "start")
+
+    @property
+    def members(self):
+        """Folder of all members of a population."""
+        return self.path / "checkpoint" / "members"
 
     def evaluation(self, split):
         """Folder of the evaluation of a part of the data."""

@@ -5,6 +5,8 @@ the history; all of these are needed to continue bit for bit.
 """
 
 import json
+import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -72,6 +74,38 @@ def restore_state(path, model, sampler):
             f"cannot be resumed from ({error})",
             "Start a new run in another folder",
         ) from error
+
+
+def copy_state(source, target):
+    """Gives a folder the state of another one, its error maps included.
+
+    The state comes last: a folder that has one can be resumed from.
+
+    Args:
+        source: A `RunFolder` that nobody writes to.
+        target: A `RunFolder`.
+    """
+    link_error_maps(source, target)
+    with written_whole(target.state_file) as beside:
+        shutil.copyfile(source.state_file, beside)
+
+
+def link_error_maps(source, target):
+    """Puts the error maps of a folder into another one; none else stay there.
+
+    Args:
+        source: A `RunFolder`.
+        target: A `RunFolder`.
+    """
+    shutil.rmtree(target.error_map_folder, ignore_errors=True)
+    target.error_map_folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.error_map_folder.glob("*.npy")):
+        copy = target.error_map_folder / path.name
+        try:
+            os.link(path, copy)
+        except OSError:
+            # Not every file system has links.
+            shutil.copyfile(path, copy)
 
 
 def _open(path):

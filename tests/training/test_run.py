@@ -13,11 +13,11 @@ from keras_isample.config import Config
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
 from keras_isample.errors import InputError
-from keras_isample.training import run
+from keras_isample.training import run_data
 from keras_isample.training.history import read_history
 from keras_isample.training.run import fit
-from keras_isample.training.run import open_cohort
-from keras_isample.training.run import split_cohort
+from keras_isample.training.run_data import open_cohort
+from keras_isample.training.run_data import split_cohort
 from keras_isample.training.run_folder import RunFolder
 
 
@@ -33,6 +33,7 @@ def test_run_folder_is_complete(ball_run):
         "model.keras",
         "checkpoint",
         "history.csv",
+        "logs",
     }
 
 
@@ -340,12 +341,12 @@ def test_validation_may_take_some_of_its_cases(ball_config):
     cohort = open_cohort(ball_config())
     subsets = set()
     for seed in range(20):
-        chosen = run._some_cases(cohort, 2, seed)
-        assert run._some_cases(cohort, 2, seed) == chosen
+        chosen = run_data._some_cases(cohort, 2, seed)
+        assert run_data._some_cases(cohort, 2, seed) == chosen
         subsets.add(tuple(case.name for case in chosen.cases))
     assert len(subsets) > 1 and {len(names) for names in subsets} == {2}
     for number in (None, 4, 9):
-        assert run._some_cases(cohort, number, 0) == cohort
+        assert run_data._some_cases(cohort, number, 0) == cohort
 
 
 @pytest.mark.slow

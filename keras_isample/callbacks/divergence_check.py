@@ -1,0 +1,32 @@
+"""Stops a training that has diverged."""
+
+import math
+
+import keras
+
+
+class Diverged(ArithmeticError):
+    """Training left the finite numbers.
+
+    Attributes:
+        epoch: Number of the epoch, counted from 1.
+    """
+
+    def __init__(self, epoch, reason):
+        super().__init__(f"{reason} in epoch {epoch}")
+        self.epoch = epoch
+
+
+class DivergenceCheck(keras.callbacks.Callback):
+    """Raises `Diverged` after an epoch that left the finite numbers.
+
+    To be the first callback, so that neither error maps nor the state to
+    resume from are made of such weights.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(float((logs or {}).get("loss", 0.0))):
+            raise Diverged(epoch + 1, "the loss became NaN or infinite")
+        for weight in self.model.weights:
+            if not keras.ops.all(keras.ops.isfinite(weight)):
+                raise Diverged(epoch + 1, "weights became NaN or infinite")

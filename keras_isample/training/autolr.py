@@ -1,0 +1,420 @@
+"""AutoLR: a population finds the learning rate (Algorithm 2).
+
+"How to control the learning rate of adaptive sampling schemes": members that
+differ in nothing but their rate train side by side; after every period the
+best one starts the next population, at its rate times 2, 1 and 0.5.
+
+Where the paper is silent:
+
+- All members begin with the same weights, draw the same patches and drop the
+  same maps, so that only the rate sets them apart.
+- A member carries the whole state of its parent to the next period: weights,
+  moving statistics of the normalizations, momentum, error maps and random
+  generators. The momentum is corrected for the new rate (see `SGD`).
+- Warm-up goes linearly from the rate in force to the new one, and is left out
+  where the rate stays.
+- The member that goes on is the one whose best score in the period is the
+  highest, from its weights at the period's end; of equal ones the first.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from keras_isample.config import AutoLRConfig
+from keras_isample.config import Config
+from keras_isample.errors import InputError
+from keras_isample.figures.population_curves import draw_population
+from keras_isample.training.autolr_record import MemberPeriod
+from keras_isample.training.autolr_record import MemberStart
+from keras_isample.training.autolr_record import Period
+from keras_isample.training.autolr_record import PopulationRecord
+from keras_isample.training.autolr_record import best_dice_of
+from keras_isample.training.autolr_record import kept_rows
+from keras_isample.training.executors import make_executor
+from keras_isample.training.genetic import TruncationSelection
+from keras_isample.training.genetic import WinnerTakesAll
+from keras_isample.training.history import read_history
+from keras_isample.training.history import write_history
+from keras_isample.training.member import MemberTask
+from keras_isample.training.member import Outcome
+from keras_isample.training.run import FitResult
+from keras_isample.training.run import open_run
+from keras_isample.training.run_folder import RunFolder
+from keras_isample.training.run_folder import finished_now
+from keras_isample.training.state import load_progress
+from keras_isample.volumes.files import written_whole
+
+log = logging.getLogger(__name__)
+
+SMALLER = 0.1
+"""Factor of all rates after a period in which every member diverged."""
+
+_POLL = 0.5
+"""Seconds between two looks at the members."""
+
+
+class AutoLR:
+    """Trains a population; its best member is the run.
+
+    The run folder is that of `fit`, with `autolr.json` and
+    `figures/autolr.png`: model of the best validation Dice of all members,
+    history of the last winner and those that it came from.
+
+    Members train in processes of their own, see `executors`. A member that
+    diverges has no score and loses; one that dies goes on from its last epoch,
+    `max_restarts` times in a period, and is then left out.
+
+    Args:
+        config: All settings, with `learning_rate="auto"`.
+        operator: Chooses parents and rates, see `genetic`; the one that the
+            configuration names if `None`.
+
+    Raises:
+        InputError: If the settings contradict each other.
+
+    Example:
+    >>> config = Config.from_settings("visceral/", {"learning_rate": "auto"})
+    >>> AutoLR(config).fit("runs/auto")
+    """
+
+    def __init__(self, config: Config, operator=None):
+        if not config.optimizer.is_auto:
+            raise InputError(
+                "--learning-rate",
+                "is a number, so there is nothing to find",
+                "Set it to auto",
+            )
+        if config.training.validate_every > config.autolr.period:
+            raise InputError(
+                "--validate-every",
+                f"is longer than a period of {config.autolr.period} epochs",
+                "Members are compared by their validation Dice: use 1",
+            )
+        self.config = config
+        self.operator = operator or _operator(config.autolr)
+
+    def fit(
+        self,
+        run: str | Path,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        command_line=(),
+        on_progress: Callable[[dict], None] | None = None,
+        say: Callable[[str], None] = log.info,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> FitResult:
+        """Trains all periods and writes the run folder.
+
+        Args:
+            run: The run folder.
+            resume: Whether to continue what is there.
+            overwrite: Whether a run that is there may be replaced.
+            command_line: Kept in the manifest.
+            on_progress: Called about twice a second with a dictionary from
+                the number of each member to its rows of the period.
+            say: Called with each line meant for the user.
+            progress: Called with (cases done, cases in all) while scans are
+                prepared.
+
+        Raises:
+            InputError: If data or settings cannot be used, the folder holds a
+                run already, or the population cannot go on.
+        """
+        folder, data = open_run(
+            self.config,
+            run,
+            resume=resume,
+            overwrite=overwrite,
+            command_line=command_line,
+            say=say,
+            progress=progress,
+        )
+        if not data.validation.cases:
+            if not resume:
+                folder.undo()
+            raise InputError(
+                "--split",
+                "leaves no validation case, by which members are compared",
+                "Use a split such as 0.7,0.1,0.2",
+            )
+        names = data.train.class_names[1:]
+        del data
+        population = _Population(
+            self.config, self.operator, folder, names, on_progress, say
+        )
+        record = population.train()
+        folder.update_manifest(**finished_now(), best_val_dice=record.best_dice)
+        rows = read_history(folder.history_file)
+        return FitResult(folder.path, record.best_dice, rows)
+
+
+class _Population:
+    """One training of a population, from where its folder stands."""
+
+    def __init__(self, config, operator, folder, names, on_progress, say):
+        self.config = config
+        self.operator = operator
+        self.folder = folder
+        self.names = names
+        self.on_progress = on_progress or (lambda rows: None)
+        self.say = say
+        if folder.autolr_file.exists():
+            self.record = PopulationRecord.load(folder.autolr_file)
+            done = len(self.record.periods)
+            say(f"resuming {folder.path} in period {done + 1}")
+        else:
+            self.record = PopulationRecord(_noted(config))
+            self.record.next = _first_population(config.autolr, folder)
+
+    def train(self):
+        """Trains what is left; returns the `PopulationRecord`."""
+        settings = self.config.autolr
+        epochs = self.config.training.epochs
+        if self.record.epochs_done() >= epochs:
+            return self.record
+        # All members at once need the most.
+        members = max(len(self.record.next), len(settings.rates))
+        with make_executor(settings, self.folder.path, members) as executor:
+            while self.record.epochs_done() < epochs:
+                self._train_period(executor)
+        return self.record
+
+    def _train_period(self, executor):
+        number = len(self.record.periods)
+        left = self.config.training.epochs - self.record.epochs_done()
+        length = min(self.config.autolr.period, left)
+        tasks = [
+            self._task(number, member, start, length)
+            for member, start in enumerate(self.record.next)
+        ]
+        outcomes = self._run(executor, tasks)
+        members = [
+            MemberPeriod(
+                start,
+                outcome.kind,
+                outcome.reason,
+                kept_rows(_rows_of(task)),
+            )
+            for start, task, outcome in zip(
+                self.record.next, tasks, outcomes, strict=True
+            )
+        ]
+        fitness = [self.operator.fitness(member.scores) for member in members]
+        if max(fitness) == -np.inf:
+            self._after_divergence(members)
+        else:
+            self._after_period(number, members, fitness)
+        # The record is what a resumed run goes by; only then may the states
+        # of the period before go.
+        self.record.save(self.folder.autolr_file)
+        draw_population(
+            self.folder.figure_folder / "autolr.png",
+            [
+                ([member.rows for member in period.members], period.winner)
+                for period in self.record.periods
+            ],
+        )
+        self._remove_unused()
+
+    def _task(self, number, member, start, length):
+        return MemberTask(
+            period=number,
+            member=member,
+            origin=str(self.folder.path.absolute() / start.origin),
+            folder=str(self.folder.member(number, member).path.absolute()),
+            first_epoch=start.first_epoch,
+            epochs=start.first_epoch + length,
+            segments=start.segments,
+            keep_best=self.config.autolr.spawn_from == "best",
+        )
+
+    def _run(self, executor, tasks):
+        """The `Outcome` of each task, those that die started again."""
+        outcomes = {
+            task.member: Outcome("finished")
+            for task in tasks
+            if len(_rows_of(task)) == task.epochs - task.first_epoch
+        }
+        waiting = [task for task in tasks if task.member not in outcomes]
+        deaths = dict.fromkeys(range(len(tasks)), 0)
+        running = 0
+        while waiting or running:
+            while waiting and executor.has_room():
+                executor.start(waiting.pop(0))
+                running += 1
+            for task, outcome in executor.poll(_POLL):
+                running -= 1
+                if outcome.kind == "refused":
+                    raise InputError(
+                        f"member {task.member + 1}",
+                        outcome.reason,
+                        "Mend this and continue with --resume",
+                    )
+                if outcome.kind == "died":
+                    deaths[task.member] += 1
+                    again = (
+                        deaths[task.member] <= self.config.autolr.max_restarts
+                    )
+                    self._report_death(task, outcome, again)
+                    if again:
+                        waiting.append(task)
+                        continue
+                    outcome = Outcome("left out", outcome.reason)
+                outcomes[task.member] = outcome
+            self.on_progress({task.member: _rows_of(task) for task in tasks})
+        return [outcomes[task.member] for task in tasks]
+
+    def _report_death(self, task, outcome, again):
+        what = "goes on from its last epoch" if again else "is left out"
+        log.warning(
+            "member %d of period %d died (%s) and %s",
+            task.member + 1,
+            task.period + 1,
+            outcome.reason,
+            what,
+        )
+
+    def _after_divergence(self, members):
+        """The next period repeats this one at smaller rates."""
+        reasons = "; ".join(
+            f"{member.start.rate:g}: {member.outcome}, {member.reason}"
+            for member in members
+        )
+        before = self.record.periods[-1:]
+        self.record.periods.append(Period(members, None))
+        if before and before[0].winner is None:
+            self.record.periods.pop()
+            raise InputError(
+                self.folder.path,
+                f"no member got through two periods ({reasons})",
+                "Start a new run with a smaller --population",
+            )
+        self.say(
+            f"no member got through the period ({reasons}); "
+            f"once more from its start with rates times {SMALLER:g}"
+        )
+        self.record.next = [
+            MemberStart(
+                start.rate * SMALLER,
+                start.parent,
+                start.first_epoch,
+                (
+                    *start.segments[:-1],
+                    (start.first_epoch, start.rate * SMALLER),
+                ),
+                start.origin,
+            )
+            for start in (member.start for member in members)
+        ]
+
+    def _after_period(self, number, members, fitness):
+        winner = int(np.argmax(fitness))
+        self._keep_model(number, members)
+        rows = load_progress(self.folder.member(number, winner).state_file)
+        write_history(self.folder.history_file, rows["rows"], self.names)
+        self.record.periods.append(Period(members, winner))
+        rng = np.random.default_rng((self.config.data.seed, number))
+        parents = self.operator.select(fitness)
+        rates = self.operator.vary(
+            [member.start.rate for member in members], parents, rng
+        )
+        self.record.next = [
+            self._child(number, parent, members[parent], rate)
+            for parent, rate in zip(parents, rates, strict=True)
+        ]
+        self.say(
+            f"period {number + 1}: rate {members[winner].start.rate:g} wins "
+            f"with Dice {fitness[winner]:.4f}"
+            + (
+                f", next rates {', '.join(f'{rate:g}' for rate in rates)}"
+                if self.record.epochs_done() < self.config.training.epochs
+                else ""
+            )
+        )
+
+    def _child(self, number, parent, member, rate):
+        origin = self.folder.member(number, parent)
+        if self.config.autolr.spawn_from == "best":
+            origin = origin.best
+        first = load_progress(origin.state_file)["epochs"]
+        segments = [s for s in member.start.segments if s[0] < first]
+        return MemberStart(
+            rate,
+            parent,
+            first,
+            (*segments, (first, rate)),
+            str(origin.path.relative_to(self.folder.path)),
+        )
+
+    def _keep_model(self, number, members):
+        """Copies the best model of the period if it is the best so far."""
+        best = best_dice_of(members)
+        if best is None:
+            return
+        if self.record.best_dice is not None and best <= self.record.best_dice:
+            return
+        member = next(
+            i
+            for i, candidate in enumerate(members)
+            if best_dice_of([candidate]) == best
+        )
+        source = self.folder.member(number, member).model_file
+        with written_whole(self.folder.model_file) as beside:
+            shutil.copyfile(source, beside)
+        self.record.best_dice = best
+
+    def _remove_unused(self):
+        """Removes states that no member of the next period starts from."""
+        origins = {
+            self.folder.path / start.origin for start in self.record.next
+        }
+        needed = origins | {p for origin in origins for p in origin.parents}
+        for period in self.folder.members.iterdir():
+            if period not in needed:
+                shutil.rmtree(period)
+                continue
+            for member in period.glob("member-*"):
+                if member not in needed:
+                    shutil.rmtree(member)
+
+
+def _operator(settings: AutoLRConfig):
+    if settings.selection == "truncation":
+        return TruncationSelection()
+    return WinnerTakesAll(settings.rate_factors)
+
+
+def _noted(config):
+    """What `autolr.json` says of the settings."""
+    settings = config.autolr
+    return {
+        "population": list(settings.rates),
+        "factors": list(settings.rate_factors),
+        "period": settings.period,
+        "selection": settings.selection,
+        "spawn_from": settings.spawn_from,
+        "warmup_epochs": config.optimizer.warmup_epochs,
+        "steps_per_epoch": config.training.steps_per_epoch,
+        "batch_size": config.sampling.batch_size,
+    }
+
+
+def _first_population(settings, folder):
+    origin = str(folder.start.path.relative_to(folder.path))
+    return [
+        MemberStart(rate, None, 0, ((0, rate),), origin)
+        for rate in settings.rates
+    ]
+
+
+def _rows_of(task):
+    """A member's rows of the period so far."""
+    folder = RunFolder(task.folder)
+    if not folder.state_file.exists():
+        return []
+    return load_progress(folder.state_file)["rows"][task.first_epoch :]

@@ -1,0 +1,89 @@
+"""The devices that a model trains on."""
+
+import logging
+
+import tensorflow as tf
+
+from keras_isample.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def strategy_for(devices, batch_size):
+    """A `tf.distribute.MirroredStrategy`, or `None` for a single device.
+
+    Every batch is divided evenly among the devices. Logical CPU devices
+    (`cpu:0,cpu:1`) are made as needed, as long as TensorFlow has not started;
+    they serve for trying things out.
+
+    Args:
+        devices: `"auto"` for all visible GPUs, as far as the batch can be
+            divided among them; or names such as `"gpu:0,gpu:1"` or `"cpu"`.
+        batch_size: Patches per step, on all devices together.
+
+    Raises:
+        InputError: If a device is not there or the batch cannot be divided
+            among them.
+    """
+    if devices == "auto":
+        names = _usable_gpus(batch_size)
+        return tf.distribute.MirroredStrategy(names) if names else None
+    names = [name.strip().lower() for name in devices.split(",")]
+    names = [name if ":" in name else f"{name}:0" for name in names]
+    _make_logical_cpus(names)
+    known = [
+        device.name.split("device:")[-1].lower()
+        for device in tf.config.list_logical_devices()
+    ]
+    for name in names:
+        if name not in known:
+            raise InputError(
+                "--devices",
+                f"{name} is not there",
+                f"Choose from {', '.join(known)}",
+            )
+    if batch_size % len(names):
+        raise InputError(
+            "--batch-size",
+            f"{batch_size} cannot be divided among {len(names)} devices",
+            f"Use {len(names) * max(1, round(batch_size / len(names)))}",
+        )
+    if names == [known[0]] and len(tf.config.list_logical_devices("GPU")) == 0:
+        return None
+    return tf.distribute.MirroredStrategy(names)
+
+
+def _usable_gpus(batch_size):
+    """Names of the GPUs to use; none where there is at most one."""
+    names = [f"gpu:{i}" for i in range(len(_gpus()))]
+    usable = next(
+        (n for n in range(len(names), 1, -1) if batch_size % n == 0), 1
+    )
+    if 0 < usable < len(names):
+        log.warning(
+            "a batch of %d is trained on %d of %d GPUs",
+            batch_size,
+            usable,
+            len(names),
+        )
+    return names[:usable] if usable > 1 else []
+
+
+def _gpus():
+    return tf.config.list_logical_devices("GPU")
+
+
+def _make_logical_cpus(names):
+    numbers = [int(n[4:]) for n in names if n[:4] == "cpu:" and n[4:].isdigit()]
+    wanted = max(numbers, default=0) + 1
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    there = tf.config.get_logical_device_configuration(cpu) or [None]
+    if wanted <= len(there):
+        return
+    try:
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * wanted
+        )
+    except RuntimeError:
+        # TensorFlow has started; the devices are looked up by the caller.
+        log.debug("logical CPU devices cannot be made any more")

@@ -1,0 +1,126 @@
+"""The data of a run: which cases train, validate and test."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_isample.callbacks.volume_dice import VolumeDice
+from keras_isample.config import Config
+from keras_isample.data.cohort import Cohort
+from keras_isample.data.cohort import read_cohort
+from keras_isample.data.partial import training_cases
+from keras_isample.data.preparation import PreparedCase
+from keras_isample.data.preparation import fingerprint
+from keras_isample.data.preparation import prepare_cohort
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """What a run trains on and is validated with.
+
+    Attributes:
+        train: The training `Cohort`.
+        cases: Its `PreparedCase`s.
+        validation: The `VolumeDice` callback.
+    """
+
+    train: Cohort
+    cases: list[PreparedCase]
+    validation: VolumeDice
+
+    def fingerprint(self) -> str:
+        """Tells these scans from others."""
+        return fingerprint([*self.cases, *self.validation.cases])
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The parts of a data set that a run uses.
+
+    Attributes:
+        config: The run's settings.
+        parts: Dictionary from train, validation and test to `Cohort`; of
+            train only what can be trained on.
+    """
+
+    config: Config
+    parts: dict[str, Cohort]
+
+    def prepare(
+        self, progress: Callable[[int, int], None] | None = None
+    ) -> PreparedData:
+        """Prepares the training and validation cases.
+
+        Args:
+            progress: Called with (training cases done, cases in all).
+
+        Raises:
+            InputError: If a file cannot be used.
+        """
+        training = self.config.training
+        cases = prepare_cohort(self.parts["train"], progress=progress)
+        validation = VolumeDice(
+            _some_cases(
+                self.parts["validation"],
+                training.num_validate_cases,
+                self.config.data.seed_of_split,
+            ),
+            every=training.validate_every,
+            tile_memory=training.tile_bytes,
+        )
+        return PreparedData(self.parts["train"], cases, validation)
+
+
+def read_run_data(
+    config: Config, say: Callable[[str], None] = log.debug
+) -> RunData:
+    """Finds the cases of a configuration.
+
+    Args:
+        config: All settings.
+        say: Called with each line meant for the user.
+
+    Raises:
+        InputError: If the data cannot be used.
+    """
+    cohort = open_cohort(config)
+    say(cohort.describe())
+    parts = split_cohort(cohort, config)
+    train, notes = training_cases(parts["train"])
+    for note in notes:
+        say(note)
+    return RunData(config, {**parts, "train": train})
+
+
+def open_cohort(config: Config) -> Cohort:
+    """The data set of a configuration."""
+    data = config.data
+    return read_cohort(
+        config.data_path,
+        data.label_names,
+        spacing=data.spacing_mm,
+        intensity=data.intensity,
+        partial=data.partial,
+        modality=data.modality,
+        cache=data.cache or None,
+    )
+
+
+def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
+    """Training, validation and test cases of a configuration."""
+    parts = cohort.split(
+        *config.data.shares,
+        seed=config.data.seed_of_split,
+        fold=config.data.fold_of,
+    )
+    return dict(zip(("train", "validation", "test"), parts, strict=True))
+
+
+def _some_cases(cohort, number, seed):
+    """As many cases, chosen by the seed; all if `number` is `None`."""
+    chosen = np.random.default_rng(seed).permutation(len(cohort.cases))
+    return cohort.subset(cohort.cases[i].name for i in chosen[:number])

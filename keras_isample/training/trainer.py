@@ -1,0 +1,194 @@
+"""Model, sampler and validation of a run, and their training."""
+
+import keras
+
+from keras_isample.callbacks.divergence_check import DivergenceCheck
+from keras_isample.callbacks.error_map_update import ErrorMapUpdate
+from keras_isample.callbacks.scalar_log import ScalarLog
+from keras_isample.config import Config
+from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.losses.cross_entropy import CrossEntropy
+from keras_isample.models.dual_path import dual_path_resnet
+from keras_isample.models.normalization import synchronize
+from keras_isample.sampling.isample import ISample
+from keras_isample.training.devices import strategy_for
+from keras_isample.training.optimizers import decays_in_loss
+from keras_isample.training.optimizers import make_optimizer
+from keras_isample.training.recorder import Recorder
+from keras_isample.training.run_data import PreparedData
+from keras_isample.training.run_folder import RunFolder
+from keras_isample.training.state import load_progress
+from keras_isample.training.state import restore_state
+from keras_isample.training.state import save_state
+
+
+class Trainer:
+    """What is built once and trained in one folder, or in several in turn.
+
+    Weights, optimizer, random generators and error maps are a function of the
+    seed after construction and of the folder's state after `restore`, so that
+    it does not matter what was trained in between.
+
+    Args:
+        config: All settings.
+        data: The run's `PreparedData`.
+
+    Attributes:
+        model: The compiled model; its optimizer is built.
+        sampler: The `ISample`.
+        strategy: The `tf.distribute.Strategy` it was built under, or `None`.
+    """
+
+    def __init__(self, config: Config, data: PreparedData):
+        self.config = config
+        self.data = data
+        keras.utils.set_random_seed(config.data.seed)
+        self.strategy = strategy_for(
+            config.training.devices, config.sampling.batch_size
+        )
+        self.sampler = _sampler(config, data.cases)
+        if self.strategy is None:
+            self.model = _model(config, data.train)
+        else:
+            with self.strategy.scope():
+                self.model = _model(config, data.train, synchronized=True)
+
+    def save_start(self, folder: RunFolder) -> None:
+        """Writes the state before the first epoch to a folder."""
+        folder.state_file.parent.mkdir(parents=True, exist_ok=True)
+        save_state(
+            folder.state_file,
+            self.model,
+            self.sampler,
+            {"epochs": 0, "rows": []},
+        )
+
+    def restore(self, folder: RunFolder) -> list[dict]:
+        """Goes to the state of a folder, if it has one.
+
+        Returns:
+            Its history, one dictionary an epoch.
+
+        Raises:
+            InputError: If the state is of another network.
+        """
+        self.sampler.error_maps.folder = folder.error_map_folder
+        if not folder.state_file.exists():
+            return []
+        restore_state(folder.state_file, self.model, self.sampler)
+        return load_progress(folder.state_file)["rows"]
+
+    def train(
+        self,
+        folder: RunFolder,
+        rows: list[dict],
+        warmup: keras.callbacks.Callback,
+        epochs: int,
+        callbacks=(),
+        *,
+        best_from=None,
+        log_folder=None,
+    ) -> Recorder:
+        """Trains until a number of epochs has been done.
+
+        Args:
+            folder: Where state, history and best model are written.
+            rows: The history before, as `restore` returned it.
+            warmup: The `LearningRateWarmup`.
+            epochs: Epochs in all, those before included.
+            callbacks: More Keras callbacks.
+            best_from: See `Recorder`.
+            log_folder: Where TensorBoard's files are written; the folder's
+                `logs` if `None`.
+
+        Returns:
+            The `Recorder`, which has the whole history.
+
+        Raises:
+            Diverged: If the loss or a weight is no finite number.
+        """
+        config, sampler = self.config, self.sampler
+        sampler.error_maps.remove_unused()
+        recorder = Recorder(
+            folder,
+            sampler,
+            self.data.train.class_names[1:],
+            config.sampling.batch_size,
+            rows,
+            best_from=best_from,
+        )
+        if len(rows) >= epochs:
+            return recorder
+        self.model.fit(
+            sampler.dataset(config.training.steps_per_epoch),
+            epochs=epochs,
+            initial_epoch=len(rows),
+            verbose=0,
+            shuffle=False,
+            callbacks=[
+                DivergenceCheck(),
+                warmup,
+                ErrorMapUpdate(
+                    sampler,
+                    num_cases=config.sampling.num_error_map_cases,
+                    tile_memory=config.training.tile_bytes,
+                    remove_replaced=False,
+                ),
+                self.data.validation,
+                *callbacks,
+                ScalarLog(log_folder or folder.log_folder),
+                recorder,
+            ],
+        )
+        return recorder
+
+
+def _sampler(config, cases):
+    settings = config.sampling
+    return ISample(
+        cases,
+        patch_size=config.network.patch_size,
+        batch_size=settings.batch_size,
+        epsilon=settings.epsilon,
+        sampling=settings.sampling,
+        cases_per_batch=settings.num_cases_per_batch,
+        sample_from=settings.sample_from,
+        augment=settings.augment,
+        spacing_jitter=settings.spacing_jitter,
+        seed=config.data.seed,
+    )
+
+
+def _model(config, train, *, synchronized=False):
+    settings = config.optimizer
+    in_loss = decays_in_loss(settings.optimizer)
+    policy = keras.config.dtype_policy()
+    if config.training.mixed_precision != "none":
+        keras.config.set_dtype_policy(
+            f"mixed_{config.training.mixed_precision}"
+        )
+    try:
+        model = dual_path_resnet(
+            train.num_classes,
+            num_channels=len(train.channel_names),
+            width=config.network.width,
+            l2=settings.weight_decay if in_loss else 0.0,
+        )
+        if synchronized:
+            synchronize(model)
+        model.metadata["preprocessing"] = Preprocessing.of(train).as_metadata()
+        loss = CrossEntropy()
+        model.compile(
+            optimizer=make_optimizer(
+                settings.optimizer,
+                1.0 if settings.is_auto else settings.learning_rate,
+                settings.weight_decay,
+            ),
+            loss=loss,
+            # Keras' own "loss" includes the L2 penalty.
+            metrics=[keras.metrics.MeanMetricWrapper(loss, name="data_loss")],
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
+    model.optimizer.build(model.trainable_variables)
+    return model
