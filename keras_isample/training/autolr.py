@@ -147,7 +147,12 @@ class AutoLR:
         population = _Population(
             self.config, self.operator, folder, names, on_progress, say
         )
-        record = population.train()
+        try:
+            record = population.train()
+        except InputError:
+            if not resume and not population.has_begun():
+                folder.undo()
+            raise
         folder.update_manifest(**finished_now(), best_val_dice=record.best_dice)
         rows = read_history(folder.history_file)
         return FitResult(folder.path, record.best_dice, rows)
@@ -183,6 +188,13 @@ class _Population:
             while self.record.epochs_done() < epochs:
                 self._train_period(executor)
         return self.record
+
+    def has_begun(self):
+        """Whether any member has done an epoch."""
+        return self.folder.autolr_file.exists() or any(
+            _rows_of(self._task(0, member, start, 1))
+            for member, start in enumerate(self.record.next)
+        )
 
     def _train_period(self, executor):
         number = len(self.record.periods)
@@ -374,7 +386,7 @@ class _Population:
             self.folder.path / start.origin for start in self.record.next
         }
         needed = origins | {p for origin in origins for p in origin.parents}
-        for period in self.folder.members.iterdir():
+        for period in self.folder.members.glob("*"):
             if period not in needed:
                 shutil.rmtree(period)
                 continue

@@ -74,14 +74,18 @@ class MemberRunner:
 
     def __init__(self, run, threads=0):
         _limit_threads(threads)
+        from keras_isample.training.devices import strategy_for
         from keras_isample.training.run_data import read_run_data
         from keras_isample.training.run_folder import RunFolder
         from keras_isample.training.trainer import Trainer
 
         self.folder = RunFolder(run)
         self.config = self.folder.config()
+        strategy = strategy_for(
+            self.config.training.devices, self.config.sampling.batch_size
+        )
         data = read_run_data(self.config).prepare()
-        self.trainer = Trainer(self.config, data)
+        self.trainer = Trainer(self.config, data, strategy)
         if not self.folder.start.state_file.exists():
             self.trainer.save_start(self.folder.start)
 

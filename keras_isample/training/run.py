@@ -12,6 +12,7 @@ from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.training.autolr_record import replayed_schedule
+from keras_isample.training.devices import strategy_for
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_data import read_run_data
 from keras_isample.training.run_folder import RunFolder
@@ -74,6 +75,7 @@ def fit(
             "--learning-rate", "is auto", "Use keras_isample.training.AutoLR"
         )
     found = replayed_schedule(config.optimizer)
+    strategy = strategy_for(config.training.devices, config.sampling.batch_size)
     folder, data = open_run(
         config,
         run,
@@ -83,7 +85,7 @@ def fit(
         say=say,
         progress=progress,
     )
-    trainer = Trainer(config, data)
+    trainer = Trainer(config, data, strategy)
     rows = trainer.restore(folder)
     if rows:
         say(f"resuming {folder.path} after epoch {len(rows)}")

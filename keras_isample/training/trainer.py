@@ -8,10 +8,10 @@ from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.losses.cross_entropy import CrossEntropy
+from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
-from keras_isample.training.devices import strategy_for
 from keras_isample.training.optimizers import decays_in_loss
 from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.recorder import Recorder
@@ -32,25 +32,22 @@ class Trainer:
     Args:
         config: All settings.
         data: The run's `PreparedData`.
+        strategy: The `tf.distribute.Strategy` to build under, if there is one.
 
     Attributes:
         model: The compiled model; its optimizer is built.
         sampler: The `ISample`.
-        strategy: The `tf.distribute.Strategy` it was built under, or `None`.
     """
 
-    def __init__(self, config: Config, data: PreparedData):
+    def __init__(self, config: Config, data: PreparedData, strategy=None):
         self.config = config
         self.data = data
         keras.utils.set_random_seed(config.data.seed)
-        self.strategy = strategy_for(
-            config.training.devices, config.sampling.batch_size
-        )
         self.sampler = _sampler(config, data.cases)
-        if self.strategy is None:
+        if strategy is None:
             self.model = _model(config, data.train)
         else:
-            with self.strategy.scope():
+            with strategy.scope():
                 self.model = _model(config, data.train, synchronized=True)
 
     def save_start(self, folder: RunFolder) -> None:
@@ -185,8 +182,7 @@ def _model(config, train, *, synchronized=False):
                 settings.weight_decay,
             ),
             loss=loss,
-            # Keras' own "loss" includes the L2 penalty.
-            metrics=[keras.metrics.MeanMetricWrapper(loss, name="data_loss")],
+            metrics=[MeanLoss(loss)],
         )
     finally:
         keras.config.set_dtype_policy(policy)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_isample.training.optimizers import SGD
 from keras_isample.training.optimizers import decays_in_loss
 from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.optimizers import sgd
@@ -40,3 +41,45 @@ def test_adamw_shrinks_kernels_but_not_biases():
 def test_unknown_optimizer_is_refused():
     with pytest.raises(ValueError, match="sgd"):
         make_optimizer("lion", 0.1, 0.1)
+
+
+def _train(optimizer, gradients, rates, *, rescale=False):
+    """Weights after some steps; Keras' velocity rescaled if asked for."""
+    variable = keras.Variable(np.array([1.0, -2.0], "float32"))
+    optimizer.build([variable])
+    found, before = [], None
+    for gradient, rate in zip(gradients, rates, strict=True):
+        if rescale and before:
+            velocity = optimizer.momentums[0]
+            velocity.assign(velocity * (rate / before))
+        optimizer.learning_rate = before = rate
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)])
+        found.append(np.array(keras.ops.convert_to_numpy(variable.value)))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_that_of_keras_with_its_velocity_rescaled(nesterov):
+    options = {"momentum": 0.8, "nesterov": nesterov}
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(6, 2)).astype("float32")
+    rates = [0.01, 0.02, 0.1, 0.1, 0.05, 0.005]
+    ours = _train(SGD(0.1, **options), gradients, rates)
+    plain = keras.optimizers.SGD
+    rescaled = _train(plain(0.1, **options), gradients, rates, rescale=True)
+    assert ours == pytest.approx(rescaled, rel=1e-5)
+    unscaled = _train(plain(0.1, **options), gradients, rates)
+    assert np.abs(ours - unscaled).max() > 0.01
+
+
+def test_at_a_constant_rate_nothing_differs_from_keras():
+    gradients = np.ones((5, 2), "float32")
+    ours = _train(sgd(0.1), gradients, [0.1] * 5)
+    keras_own = keras.optimizers.SGD(0.1, momentum=0.8, nesterov=True)
+    theirs = _train(keras_own, gradients, [0.1] * 5)
+    assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_optimizer_is_saved_by_name():
+    config = keras.optimizers.serialize(sgd(0.3))
+    assert isinstance(keras.optimizers.deserialize(config), SGD)
