@@ -191,7 +191,10 @@ class SamplingConfig(_Group):
     )
     epsilon: "float" = _setting(0.01, "Slack of E(c) > U(0,1) - epsilon.")
     error_maps: "str" = _setting(
-        "epoch", "When error maps are made: after each epoch.", ("epoch",)
+        "epoch",
+        "epoch: whole scans are predicted after each epoch. online: the maps "
+        "are made of the errors of the training patches themselves.",
+        ("epoch", "online"),
     )
     error_map_cases: "str" = _setting(
         "all", "Cases whose maps each update makes: all, or a number."

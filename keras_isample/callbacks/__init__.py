@@ -5,6 +5,7 @@ from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.learning_rate_warmup import LearningRateWarmup
 from keras_isample.callbacks.model_snapshots import ModelSnapshots
+from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.volume_dice import VolumeDice
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ErrorMapUpdate",
     "LearningRateWarmup",
     "ModelSnapshots",
+    "OnlineErrorMaps",
     "VolumeDice",
 ]

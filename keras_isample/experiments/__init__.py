@@ -3,12 +3,14 @@
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.phantom_data import open_phantom
+from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
 from keras_isample.experiments.sampling_experiment import parse_epsilons
 
 __all__ = [
     "Arm",
     "Comparison",
+    "RateExperiment",
     "SamplingExperiment",
     "open_phantom",
     "parse_epsilons",

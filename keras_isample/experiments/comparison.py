@@ -18,7 +18,10 @@ from keras_isample.commands.evaluate import evaluate_run
 from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.experiments.provenance import CommitRecord
+from keras_isample.experiments.provenance import note_commit
+from keras_isample.training.autolr import AutoLR
 from keras_isample.training.history import read_history
+from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.run import fit
 from keras_isample.training.run_folder import RunFolder
 
@@ -202,12 +205,20 @@ class Comparison:
         config = self.config(arm, seed)
         # Of fewer epochs, if there is one.
         _summary(folder).unlink(missing_ok=True)
+        options = {
+            "resume": folder.config_file.is_file(),
+            "command_line": command_line,
+            "progress": progress,
+        }
+        if config.optimizer.is_auto:
+            with PopulationProgress() as shown:
+                AutoLR(config).fit(folder.path, on_progress=shown, **options)
+            note_commit(folder)
+            return
         keras.utils.clear_session()
         fit(
             config,
             folder.path,
-            resume=folder.config_file.is_file(),
-            command_line=command_line,
             callbacks=[
                 CommitRecord(folder),
                 ModelSnapshots(
@@ -218,7 +229,7 @@ class Comparison:
                 ),
                 *callbacks,
             ],
-            progress=progress,
+            **options,
         )
 
     def _evaluate(self, folder):

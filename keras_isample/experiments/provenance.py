@@ -54,10 +54,15 @@ class CommitRecord(keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs=None):
-        commits = self.folder.manifest().get("commits", [])
-        commit = git_commit()
-        if commit not in commits[-1:]:
-            self.folder.update_manifest(commits=[*commits, commit])
+        note_commit(self.folder)
+
+
+def note_commit(folder):
+    """Adds the present commit to those of a `RunFolder`."""
+    commits = folder.manifest().get("commits", [])
+    commit = git_commit()
+    if commit not in commits[-1:]:
+        folder.update_manifest(commits=[*commits, commit])
 
 
 def _git(folder, *arguments):

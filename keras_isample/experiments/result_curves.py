@@ -15,15 +15,15 @@ _LOSS = "cross-entropy of the drawn patches"
 def draw_curves(comparison, arms, path):
     """Writes a PNG of loss and Dice against steps (papers, Fig. 2)."""
     seeds = comparison.common_seeds(arms)
-    loss = _curves(comparison, arms, "loss", seeds)
-    dice = _curves(comparison, arms, "val_dice", seeds)
+    loss = curves_of(comparison, arms, "loss", seeds)
+    dice = curves_of(comparison, arms, "val_dice", seeds)
     _draw_loss_and_dice(path, loss, dice)
 
 
 def draw_dice(comparison, arms, uniform, path):
     """Writes a PNG of Dice alone, marked at n steps (papers, Fig. 4a)."""
     seeds = comparison.common_seeds(arms)
-    dice = _curves(comparison, arms, "val_dice", seeds)
+    dice = curves_of(comparison, arms, "val_dice", seeds)
     last = validated(mean_history(comparison.histories(uniform, seeds)))
     moments = fractions_of(comparison.num_steps)
     draw_training_curves(
@@ -47,7 +47,7 @@ def draw_epsilons(comparison, arms, path):
     seeds = comparison.common_seeds(arms)
 
     def curves(column):
-        return _curves(
+        return curves_of(
             comparison,
             arms,
             column,
@@ -79,7 +79,18 @@ def _or_nan(value):
     return float("nan") if value is None else value
 
 
-def _curves(comparison, arms, column, seeds, label=lambda arm: arm.title):
+def curves_of(
+    comparison, arms, column, seeds=None, label=lambda arm: arm.title
+):
+    """A `Curve` for each arm.
+
+    Args:
+        comparison: The `Comparison`.
+        arms: Its arms.
+        column: What of the history is shown.
+        seeds: Runs of these seeds; all that have finished if `None`.
+        label: Function from an arm to its name in the legend.
+    """
     return [
         _curve(
             label(arm), mean_history(comparison.histories(arm, seeds)), column

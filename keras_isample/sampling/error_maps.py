@@ -69,6 +69,55 @@ class ErrorMaps:
         path = self.folder / f"{index:05d}-{version:06d}.npy"
         return ErrorMapWriter(self.cases[index], path, version, seed + (index,))
 
+    def amended(self, index, version, seed, positions, errors):
+        """A new map of case `index` with the errors of some voxels changed.
+
+        Which voxels have ever been given an error is kept beside the map; all
+        others count as the mean of those of their class, or as 1.
+
+        Args:
+            index: The case.
+            version: Number of the update.
+            seed: Tuple of integers that the rounding is drawn from.
+            positions: Flat positions, int64; of equal ones the last counts.
+            errors: Of these voxels, float, in [0, 1].
+
+        Returns:
+            The `ErrorMap`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        case = self.cases[index]
+        labels = case.labels().reshape(-1)
+        known = np.zeros(labels.size, bool)
+        stored = np.full(labels.size, LEVELS - 1, np.uint8)
+        if index in self._maps:
+            stored = np.array(self.errors(index))
+            seen = np.load(_beside(self._maps[index].path))
+            known = np.unpackbits(seen, count=labels.size).astype(bool)
+        stored[positions] = round_errors(errors, (*seed, index))
+        known[positions] = True
+        for label, count in enumerate(case.counts):
+            if not count:
+                continue
+            of_class = labels == label
+            shown = stored[of_class & known]
+            mean = round(float(shown.mean())) if shown.size else LEVELS - 1
+            stored[of_class & ~known] = mean
+        path = self.folder / f"{index:05d}-{version:06d}.npy"
+        for target, array in (
+            (_beside(path), np.packbits(known)),
+            (path, stored.reshape(case.shape)),
+        ):
+            with open(target, "wb") as file:
+                np.save(file, array)
+                file.flush()
+                os.fsync(file.fileno())
+        histogram = np.bincount(
+            labels.astype(np.int64) * LEVELS + stored,
+            minlength=len(case.counts) * LEVELS,
+        ).reshape(-1, LEVELS)
+        return ErrorMap(path, histogram, version)
+
     def replace(self, index, error_map):
         """Makes `error_map` the newest map of case `index`."""
         self._maps[index] = error_map
@@ -138,6 +187,7 @@ class ErrorMaps:
                 ours = _FILE_NAME.fullmatch(path.name)
                 if ours and path.name not in used:
                     path.unlink()
+                    _beside(path).unlink(missing_ok=True)
 
 
 class ErrorMapWriter:
@@ -186,6 +236,11 @@ class ErrorMapWriter:
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
         return ErrorMap(self.path, self.histogram, self.version)
+
+
+def _beside(path):
+    """File of the voxels that were ever shown, a bit each."""
+    return path.with_suffix(".seen.npy")
 
 
 def _map_file(path):

@@ -292,11 +292,22 @@ class _Population:
         )
 
     def _after_divergence(self, members):
-        """The next period repeats this one at smaller rates."""
+        """The next period repeats this one at smaller rates.
+
+        Raises:
+            InputError: If none diverged, which smaller rates would not mend,
+                or this was the second such period.
+        """
         reasons = "; ".join(
             f"{member.start.rate:g}: {member.outcome}, {member.reason}"
             for member in members
         )
+        if all(member.outcome == "left out" for member in members):
+            raise InputError(
+                self.folder.path,
+                f"all members died ({reasons})",
+                "Mend this and continue with --resume",
+            )
         before = self.record.periods[-1:]
         self.record.periods.append(Period(members, None))
         if before and before[0].winner is None:

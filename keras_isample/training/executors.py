@@ -7,9 +7,11 @@ is a function of its task, so it does not depend on the executor.
 
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -290,8 +292,9 @@ class RayExecutor:
             self._idle.append(actor)
         except self._ray.exceptions.RayError as error:
             self._idle.append(None)
-            text = " ".join(str(error).split())
-            outcome = Outcome("died", f"{type(error).__name__}: {text[:300]}")
+            # The cause comes last, in colors.
+            text = re.sub(r"\x1b\[\d*m", "", " ".join(str(error).split()))
+            outcome = Outcome("died", f"{type(error).__name__}: {text[-300:]}")
         return task, outcome
 
     def _new_actor(self):
@@ -322,6 +325,13 @@ class _Actor:
 
 
 def _connect(ray, address):
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "://" not in address:
+        # Ray itself waits for minutes.
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise _no_cluster(address, error) from error
     options = {"log_to_driver": False, "logging_level": "error"}
     try:
         if address:
@@ -330,12 +340,16 @@ def _connect(ray, address):
             # A cluster of this machine alone.
             ray.init(address="local", include_dashboard=False, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        text = " ".join(str(error).split())
-        raise InputError(
-            "--ray-address",
-            f"{address or 'this machine'}: {text[:200]}",
-            "Start a cluster with ray start --head, and give its address",
-        ) from error
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address, error):
+    text = " ".join(str(error).split())
+    return InputError(
+        "--ray-address",
+        f"{address or 'this machine'}: {text[:200]}",
+        "Start a cluster with ray start --head, and give its address",
+    )
 
 
 def _visible_gpus():

@@ -4,9 +4,11 @@ import keras
 
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
+from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.errors import InputError
 from keras_isample.losses.cross_entropy import CrossEntropy
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.dual_path import dual_path_resnet
@@ -44,11 +46,16 @@ class Trainer:
         self.data = data
         keras.utils.set_random_seed(config.data.seed)
         self.sampler = _sampler(config, data.cases)
+        self._maps = _error_maps(config, self.sampler, strategy)
+        metrics = [getattr(self._maps, "metric", None)]
+        metrics = [metric for metric in metrics if metric is not None]
         if strategy is None:
-            self.model = _model(config, data.train)
+            self.model = _model(config, data.train, metrics)
         else:
             with strategy.scope():
-                self.model = _model(config, data.train, synchronized=True)
+                self.model = _model(
+                    config, data.train, metrics, synchronized=True
+                )
 
     def save_start(self, folder: RunFolder) -> None:
         """Writes the state before the first epoch to a folder."""
@@ -125,12 +132,7 @@ class Trainer:
             callbacks=[
                 DivergenceCheck(),
                 warmup,
-                ErrorMapUpdate(
-                    sampler,
-                    num_cases=config.sampling.num_error_map_cases,
-                    tile_memory=config.training.tile_bytes,
-                    remove_replaced=False,
-                ),
+                self._maps,
                 self.data.validation,
                 *callbacks,
                 ScalarLog(log_folder or folder.log_folder),
@@ -156,7 +158,26 @@ def _sampler(config, cases):
     )
 
 
-def _model(config, train, *, synchronized=False):
+def _error_maps(config, sampler, strategy):
+    """The callback that makes the error maps."""
+    settings = config.sampling
+    if settings.error_maps == "online" and settings.sampling == "isample":
+        if strategy is not None:
+            raise InputError(
+                "--error-maps",
+                "online needs a single device",
+                "Choose one with --devices, or use --error-maps epoch",
+            )
+        return OnlineErrorMaps(sampler, remove_replaced=False)
+    return ErrorMapUpdate(
+        sampler,
+        num_cases=settings.num_error_map_cases,
+        tile_memory=config.training.tile_bytes,
+        remove_replaced=False,
+    )
+
+
+def _model(config, train, metrics, *, synchronized=False):
     settings = config.optimizer
     in_loss = decays_in_loss(settings.optimizer)
     policy = keras.config.dtype_policy()
@@ -182,7 +203,7 @@ def _model(config, train, *, synchronized=False):
                 settings.weight_decay,
             ),
             loss=loss,
-            metrics=[MeanLoss(loss)],
+            metrics=[MeanLoss(loss), *metrics],
         )
     finally:
         keras.config.set_dtype_policy(policy)

@@ -234,6 +234,14 @@ def test_two_diverged_periods_end_the_run(find):
     assert "the loss became NaN" in str(error.value)
 
 
+def test_population_that_died_does_not_try_other_rates(find):
+    died = Outcome("died", "no such library")
+    gone = {(0, member): [died] for member in range(3)}
+    with pytest.raises(InputError, match="no such library") as error:
+        find(Actors(highest_rate_wins, gone), max_restarts=0)
+    assert "--resume" in str(error.value)
+
+
 class Killed(BaseException):
     """What the driver would not survive."""
 

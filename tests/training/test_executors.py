@@ -348,10 +348,8 @@ def test_cluster_of_two_nodes_finds_the_same(
     assert_same_population(run)
 
 
-@pytest.mark.slow
-def test_cluster_that_does_not_answer_is_told(monkeypatch):
+def test_cluster_that_does_not_answer_is_told():
     pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "1")
     settings = AutoLRConfig(executor="ray", ray_address="127.0.0.1:1")
-    with pytest.raises(InputError, match="--ray-address"):
+    with pytest.raises(InputError, match="ray start --head"):
         make_executor(settings, "run", 3)
