@@ -1,5 +1,6 @@
 """What tests of the programs in apps/ need."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,9 @@ def settings_file(tmp_path):
             for line in SETTINGS.strip().splitlines()
             if line.split(" = ")[0] not in changed
         ]
-        lines += [f'{name} = "{value}"' for name, value in changed.items()]
+        lines += [
+            f"{name} = {json.dumps(value)}" for name, value in changed.items()
+        ]
         path = tmp_path / "settings.toml"
         path.write_text("\n".join(lines))
         return path
