@@ -28,7 +28,18 @@ SETTINGS = Path(__file__).parent / "config.toml"
 @click.option("--steps-per-epoch", type=int, help="Instead of the file's.")
 @click.option("--validate-every", type=int, help="Instead of the file's.")
 @click.option("--epsilons", default="", help="More isample arms: 0,0.1,1")
-@click.option("--epsilon-seeds", default=1, show_default=True)
+@click.option(
+    "--error-maps",
+    multiple=True,
+    type=click.Choice(["online"]),
+    help="One more isample arm, whose maps are made in this way.",
+)
+@click.option(
+    "--epsilon-seeds",
+    default=1,
+    show_default=True,
+    help="Runs of each of the further arms.",
+)
 @click.option("--out", default="runs/isample", show_default=True)
 @click.option("--cases", default=17, show_default=True, help="Phantom scans.")
 @click.option("--side", default=96, show_default=True, help="Their voxels.")
@@ -65,6 +76,7 @@ def _run(
     *,
     seeds,
     epsilons,
+    error_maps,
     epsilon_seeds,
     cases,
     side,
@@ -85,6 +97,7 @@ def _run(
         seeds=seeds,
         epsilons=epsilons,
         epsilon_seeds=epsilon_seeds,
+        error_maps=error_maps,
     )
     experiment.run(
         train=not report_only,

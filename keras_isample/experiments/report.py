@@ -15,6 +15,7 @@ from keras_isample.experiments.result_tables import epsilon_table
 from keras_isample.experiments.result_tables import evaluation_table
 from keras_isample.experiments.result_tables import runs_table
 from keras_isample.experiments.result_tables import time_table
+from keras_isample.experiments.result_tables import ways_table
 from keras_isample.experiments.tables import Table
 from keras_isample.volumes.files import write_text
 
@@ -24,6 +25,7 @@ def write_report(
     isample: Arm,
     uniform: Arm,
     others: list[Arm],
+    ways: list[Arm],
     folder: str | Path,
     *,
     published: Mapping[str, tuple] | None = None,
@@ -37,6 +39,7 @@ def write_report(
         isample: Its main arm.
         uniform: The arm that it is compared with.
         others: Arms with other epsilons.
+        ways: Arms whose error maps are made in other ways.
         folder: Where to write.
         published: Name to the four Dice at an eighth, a quarter, half and all
             of the steps, `None` where not known; shown below our own.
@@ -50,7 +53,7 @@ def write_report(
     tables = {
         "dice_at_steps": dice_table(comparison, main, uniform, published),
         "test_dice": evaluation_table(comparison, main),
-        "time": time_table(comparison, [*main, *others]),
+        "time": time_table(comparison, [*main, *others, *ways]),
         "runs": runs_table(comparison),
     }
     pictures = ["curves.png", "dice.png"]
@@ -65,7 +68,12 @@ def write_report(
         tables["epsilon"] = epsilon_table(comparison, [*arms, uniform])
         draw_epsilons(comparison, arms, folder / "epsilon.png")
         pictures.append("epsilon.png")
-    curves_table(comparison, [*main, *others]).write_csv(folder / "curves.csv")
+    if ways:
+        tables["error_map_ways"] = ways_table(
+            comparison, [isample, *ways, uniform]
+        )
+    every = [*main, *others, *ways]
+    curves_table(comparison, every).write_csv(folder / "curves.csv")
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")
     text = ["# isample against uniform sampling", ""]

@@ -124,6 +124,42 @@ def epsilon_table(comparison, arms):
     )
 
 
+def ways_table(comparison, arms):
+    """Validation Dice and the share of time of ways to make error maps."""
+    seeds = comparison.common_seeds(arms)
+    moments = fractions_of(comparison.num_steps)
+    rows = []
+    for arm in arms:
+        histories = comparison.histories(arm, seeds)
+        tests = comparison.test_summaries(arm, seeds)
+        rows.append(
+            (
+                arm.title,
+                len(histories),
+                *_dice_at(histories, moments),
+                measure(map(_test_dice, tests)),
+                measure(
+                    _total(rows, "seconds_error_maps")
+                    / sum(_total(rows, name) for name in _TIMES)
+                    for rows in histories
+                ),
+            )
+        )
+    return Table(
+        "Ways to make error maps",
+        (
+            "sampling",
+            "runs",
+            *(f"{n} steps" for n in moments),
+            "test Dice",
+            "time on error maps",
+        ),
+        rows,
+        "Mean validation Dice as above, of the seeds that all of them have; "
+        "share of the time of a run's epochs.",
+    )
+
+
 def curves_table(comparison, arms):
     """Every column of the histories against steps, averaged over seeds."""
     averaged = {
@@ -153,7 +189,7 @@ def time_table(comparison, arms):
     rows = []
     for arm in arms:
         totals = [
-            [sum(row[name] or 0 for row in history) for name in _TIMES]
+            [_total(history, name) for name in _TIMES]
             for history in comparison.histories(arm)
         ]
         rows.append(
@@ -200,6 +236,10 @@ def epsilon_of(arm):
     """An arm's epsilon as text; its title if it has none."""
     epsilon = arm.settings.get("epsilon")
     return arm.title if epsilon is None else f"{epsilon:g}"
+
+
+def _total(history, name):
+    return sum(row[name] or 0 for row in history)
 
 
 def _dice_at(histories, moments):

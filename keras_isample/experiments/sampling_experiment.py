@@ -18,6 +18,8 @@ class SamplingExperiment:
         seeds: Number of runs of isample and of uniform.
         epsilons: Of more isample arms.
         epsilon_seeds: Number of runs of each of these.
+        error_maps: Other ways to make error maps, of arms with as many seeds:
+            `"online"`.
 
     Attributes:
         comparison: The runs, a `Comparison`.
@@ -35,6 +37,7 @@ class SamplingExperiment:
         seeds=3,
         epsilons=(),
         epsilon_seeds=1,
+        error_maps=(),
     ):
         if not 1 <= epsilon_seeds <= seeds:
             raise InputError(
@@ -53,11 +56,20 @@ class SamplingExperiment:
             _isample(value, epsilon_seeds, f"isample, epsilon {value:g}")
             for value in sorted(set(epsilons) - {epsilon})
         ]
+        self.ways = [
+            Arm(
+                f"isample-{way}",
+                f"isample, {way} maps",
+                {**self.isample.settings, "error_maps": way},
+                tuple(range(epsilon_seeds)),
+            )
+            for way in error_maps
+        ]
         self.comparison = Comparison(
             self.folder / "runs",
             data_path,
             settings,
-            [self.isample, self.uniform, *self.others],
+            [self.isample, self.uniform, *self.others, *self.ways],
         )
 
     def run(self, *, say, train=True, published=None, **options):
@@ -80,6 +92,7 @@ class SamplingExperiment:
             self.isample,
             self.uniform,
             self.others,
+            self.ways,
             self.folder,
             published=published,
         )

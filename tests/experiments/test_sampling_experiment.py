@@ -38,6 +38,19 @@ def test_arms(tmp_path, ball_data, ball_settings):
     assert seeds == [(0, 1, 2), (0, 1, 2), (0,), (0,)]
 
 
+def test_other_ways_to_make_error_maps_are_arms(
+    tmp_path, ball_data, ball_settings
+):
+    experiment = make(tmp_path, ball_data, ball_settings, error_maps=["online"])
+    arm = experiment.comparison.arms[-1]
+    assert arm.name == "isample-online"
+    assert arm.settings["error_maps"] == "online"
+    assert arm.settings["epsilon"] == 0.01
+    said = []
+    experiment.run(say=said.append, train=False)
+    assert any("## Ways to make error maps" in text for text in said)
+
+
 @pytest.mark.parametrize("number", [0, 4])
 def test_more_seeds_of_epsilons_than_of_the_rest_are_refused(
     tmp_path, ball_data, ball_settings, number
