@@ -19,6 +19,7 @@ __all__ = [
     "InputError",
     "__version__",
     "callbacks",
+    "config",
     "data",
     "experiments",
     "figures",
@@ -42,6 +43,7 @@ def __getattr__(name):
 _program = _os.path.basename((getattr(_sys, "argv", None) or [""])[0])
 if _program not in ("keras-isample", "-m"):
     from keras_isample import callbacks
+    from keras_isample import config
     from keras_isample import data
     from keras_isample import experiments
     from keras_isample import figures

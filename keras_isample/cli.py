@@ -288,6 +288,8 @@ def fit(
             # Drawing takes its time; wrong settings are refused before.
             Config.from_settings("", settings)
             data_path = _built_in_phantom(quiet)
+        if settings.get("cache"):
+            settings["cache"] = os.path.abspath(settings["cache"])
         config = Config.from_settings(os.path.abspath(data_path), settings)
         name = os.path.basename(os.path.normpath(data_path))
         run = run or os.path.join("runs", f"{name}-{started}")
@@ -449,6 +451,16 @@ def evaluate(
     click.echo(path)
 
 
+_MAY_CHANGE = (
+    "epochs",
+    "executor",
+    "gpus_per_member",
+    "ray_address",
+    "max_restarts",
+)
+"""Settings that do not change what is trained, and the length."""
+
+
 def _train(config, run, quiet, **options):
     """One run; see `training.fit`."""
     from keras.callbacks import LambdaCallback
@@ -490,13 +502,17 @@ def _resumed_config(run, config_file, preset, data_path, chosen):
         )
     config = RunFolder(run).config()
     settings = config.settings()
-    changed = [k for k, v in chosen.items() if settings[k] != v]
-    if changed and changed != ["epochs"]:
-        name = next(key for key in changed if key != "epochs")
+    changed = [
+        key
+        for key, value in chosen.items()
+        if settings[key] != value and key not in _MAY_CHANGE
+    ]
+    if changed:
+        name = changed[0]
         raise InputError(
             "--" + name.replace("_", "-"),
             f"is {settings[name]!r} in {run}",
-            "Only --epochs may change with --resume",
+            "Only --epochs and where members train may change with --resume",
         )
     return Config.from_settings(config.data_path, settings | chosen)
 

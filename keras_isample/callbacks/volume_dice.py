@@ -25,6 +25,10 @@ class VolumeDice(keras.callbacks.Callback):
         cohort: The validation `Cohort`.
         every: Epochs between two validations.
         tile_memory: About how many bytes the maps of one tile may take.
+
+    Attributes:
+        also: Number of an epoch, counted from 1, that is validated whatever
+            `every` says; none if `None`.
     """
 
     def __init__(self, cohort, *, every=1, tile_memory=DEFAULT_TILE_MEMORY):
@@ -41,9 +45,11 @@ class VolumeDice(keras.callbacks.Callback):
         self.cases = prepare_cohort(cohort)
         self.every = every
         self.tile_memory = tile_memory
+        self.also = None
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every or not self.cases or logs is None:
+        due = (epoch + 1) % self.every == 0 or epoch + 1 == self.also
+        if not due or not self.cases or logs is None:
             return
         started = time.monotonic()
         dice = self.dice()

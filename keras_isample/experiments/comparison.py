@@ -20,6 +20,7 @@ from keras_isample.errors import InputError
 from keras_isample.experiments.provenance import CommitRecord
 from keras_isample.experiments.provenance import note_commit
 from keras_isample.training.autolr import AutoLR
+from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.history import read_history
 from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.run import fit
@@ -133,9 +134,15 @@ class Comparison:
         folder = self.run_folder(arm, seed)
         if not folder.manifest_file.is_file():
             return False
-        epochs = self.config(arm, seed).training.epochs
-        ended = folder.manifest().get("finished") is not None
-        return ended and len(self.history(arm, seed)) == epochs
+        config = self.config(arm, seed)
+        if folder.manifest().get("finished") is None:
+            return False
+        if config.optimizer.is_auto:
+            # From the best epochs the history may be shorter.
+            done = PopulationRecord.load(folder.autolr_file).epochs_done()
+        else:
+            done = len(self.history(arm, seed))
+        return done == config.training.epochs
 
     def common_seeds(self, arms) -> list[int]:
         """Seeds that have finished in all arms in which any has."""
@@ -211,9 +218,7 @@ class Comparison:
             "progress": progress,
         }
         if config.optimizer.is_auto:
-            with PopulationProgress() as shown:
-                AutoLR(config).fit(folder.path, on_progress=shown, **options)
-            note_commit(folder)
+            _find_rate(config, folder, options)
             return
         keras.utils.clear_session()
         fit(
@@ -241,6 +246,20 @@ class Comparison:
                 postprocess="none",
                 overwrite=True,
             )
+
+
+def _find_rate(config, folder, options):
+    """Trains a population, and notes the commit as soon as it has begun."""
+    with PopulationProgress() as shown:
+        noted = []
+
+        def on_progress(members):
+            if not noted:
+                note_commit(folder)
+                noted.append(True)
+            shown(members)
+
+        AutoLR(config).fit(folder.path, on_progress=on_progress, **options)
 
 
 def _summary(folder):

@@ -39,7 +39,16 @@ class BatchNormalization(layers.BatchNormalization):
         The shape and type of `inputs`. The arithmetic is in float32 at least.
     """
 
+    _shared = False
+
     def call(self, inputs, training=None, mask=None):
+        if self._shared and not self.synchronized:
+            # Not in the configuration: it belongs to this training only.
+            self.synchronized = True
+            try:
+                return super().call(inputs, training=training, mask=mask)
+            finally:
+                self.synchronized = False
         axis = self.axis % len(inputs.shape)
         if (
             not (training and self.trainable)
@@ -77,14 +86,15 @@ def synchronize(model):
     """Makes every normalization use the statistics of the whole batch.
 
     Under a distribution strategy each replica would otherwise normalize its
-    own part of the batch. Needs TensorFlow.
+    own part of the batch. Needs TensorFlow. A saved model does not remember
+    it, so that it loads with other backends.
 
     Args:
         model: A model that has not been trained yet.
     """
     for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.synchronized = True
+        if isinstance(layer, BatchNormalization):
+            layer._shared = True
 
 
 def _moments(x):

@@ -23,6 +23,9 @@ from keras_isample.sampling.acceptance import acceptance_probability
 _OPEN = 64
 """Maps that are kept mapped (a mapping holds a file handle)."""
 
+_PART = 1 << 22
+"""Voxels that are worked on at a time."""
+
 _FILE_NAME = re.compile(r"\d{5}-\d{6}\.npy")
 
 
@@ -87,22 +90,27 @@ class ErrorMaps:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         case = self.cases[index]
-        labels = case.labels().reshape(-1)
-        known = np.zeros(labels.size, bool)
-        stored = np.full(labels.size, LEVELS - 1, np.uint8)
+        number = int(np.prod(case.shape))
+        known = np.zeros(number, bool)
+        stored = np.empty(number, np.uint8)
         if index in self._maps:
-            stored = np.array(self.errors(index))
+            stored[:] = self.errors(index)
             seen = np.load(_beside(self._maps[index].path))
-            known = np.unpackbits(seen, count=labels.size).astype(bool)
+            known[:] = np.unpackbits(seen, count=number)
         stored[positions] = round_errors(errors, (*seed, index))
         known[positions] = True
-        for label, count in enumerate(case.counts):
-            if not count:
-                continue
-            of_class = labels == label
-            shown = stored[of_class & known]
-            mean = round(float(shown.mean())) if shown.size else LEVELS - 1
-            stored[of_class & ~known] = mean
+        labels = case.labels().reshape(-1)
+        histogram = _histogram(labels, stored, len(case.counts), known)
+        shown = histogram.sum(axis=1)
+        sums = histogram @ (np.arange(LEVELS) / (LEVELS - 1))
+        # What was not shown of a class that was not, either, counts as 1.
+        means = np.where(shown > 0, sums / np.maximum(shown, 1), 1.0)
+        for part in _parts(number):
+            fill = round_errors(
+                means.astype(np.float32)[labels[part]],
+                (*seed, index, part.start),
+            )
+            stored[part] = np.where(known[part], stored[part], fill)
         path = self.folder / f"{index:05d}-{version:06d}.npy"
         for target, array in (
             (_beside(path), np.packbits(known)),
@@ -112,10 +120,7 @@ class ErrorMaps:
                 np.save(file, array)
                 file.flush()
                 os.fsync(file.fileno())
-        histogram = np.bincount(
-            labels.astype(np.int64) * LEVELS + stored,
-            minlength=len(case.counts) * LEVELS,
-        ).reshape(-1, LEVELS)
+        histogram = _histogram(labels, stored, len(case.counts))
         return ErrorMap(path, histogram, version)
 
     def replace(self, index, error_map):
@@ -236,6 +241,25 @@ class ErrorMapWriter:
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
         return ErrorMap(self.path, self.histogram, self.version)
+
+
+def _histogram(labels, stored, num_classes, where=None):
+    """Voxels of each class at each level, of all or of some voxels."""
+    result = np.zeros(num_classes * LEVELS, np.int64)
+    for part in _parts(labels.size):
+        keys = labels[part].astype(np.int32) * LEVELS + stored[part]
+        if where is not None:
+            keys = keys[where[part]]
+        result += np.bincount(keys, minlength=len(result))
+    return result.reshape(num_classes, LEVELS)
+
+
+def _parts(number):
+    """Slices of so many voxels that temporary arrays stay small."""
+    return [
+        slice(first, min(number, first + _PART))
+        for first in range(0, number, _PART)
+    ]
 
 
 def _beside(path):

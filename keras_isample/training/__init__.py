@@ -9,9 +9,9 @@ from keras_isample.training.run import FitResult
 from keras_isample.training.run import fit
 
 __all__ = [
-    "SGD",
     "AutoLR",
     "FitResult",
+    "SGD",
     "TruncationSelection",
     "WinnerTakesAll",
     "fit",

@@ -42,7 +42,7 @@ from keras_isample.training.history import write_history
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
 from keras_isample.training.run import FitResult
-from keras_isample.training.run import open_run
+from keras_isample.training.run import opened_run
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.run_folder import finished_now
 from keras_isample.training.state import load_progress
@@ -88,12 +88,6 @@ class AutoLR:
                 "is a number, so there is nothing to find",
                 "Set it to auto",
             )
-        if config.training.validate_every > config.autolr.period:
-            raise InputError(
-                "--validate-every",
-                f"is longer than a period of {config.autolr.period} epochs",
-                "Members are compared by their validation Dice: use 1",
-            )
         self.config = config
         self.operator = operator or _operator(config.autolr)
 
@@ -125,7 +119,8 @@ class AutoLR:
             InputError: If data or settings cannot be used, the folder holds a
                 run already, or the population cannot go on.
         """
-        folder, data = open_run(
+        executor = make_executor(self.config.autolr, run, self._members())
+        opened = opened_run(
             self.config,
             run,
             resume=resume,
@@ -134,28 +129,27 @@ class AutoLR:
             say=say,
             progress=progress,
         )
-        if not data.validation.cases:
-            if not resume:
-                folder.undo()
-            raise InputError(
-                "--split",
-                "leaves no validation case, by which members are compared",
-                "Use a split such as 0.7,0.1,0.2",
+        with executor, opened as (folder, data):
+            if not data.validation.cases:
+                raise InputError(
+                    "--split",
+                    "leaves no validation case, by which members are compared",
+                    "Use a split such as 0.7,0.1,0.2",
+                )
+            names = data.train.class_names[1:]
+            del data
+            population = _Population(
+                self.config, self.operator, folder, names, on_progress, say
             )
-        names = data.train.class_names[1:]
-        del data
-        population = _Population(
-            self.config, self.operator, folder, names, on_progress, say
-        )
-        try:
-            record = population.train()
-        except InputError:
-            if not resume and not population.has_begun():
-                folder.undo()
-            raise
+            record = population.train(executor)
         folder.update_manifest(**finished_now(), best_val_dice=record.best_dice)
         rows = read_history(folder.history_file)
         return FitResult(folder.path, record.best_dice, rows)
+
+    def _members(self):
+        """The most members that there can be at a time."""
+        settings = self.config.autolr
+        return max(len(settings.rates), len(settings.rate_factors))
 
 
 class _Population:
@@ -176,25 +170,24 @@ class _Population:
             self.record = PopulationRecord(_noted(config))
             self.record.next = _first_population(config.autolr, folder)
 
-    def train(self):
+    def train(self, executor):
         """Trains what is left; returns the `PopulationRecord`."""
-        settings = self.config.autolr
         epochs = self.config.training.epochs
+        if self.record.periods:
+            # Killed after the record was saved, it may have left these.
+            self._tidy()
         if self.record.epochs_done() >= epochs:
             return self.record
-        # All members at once need the most.
-        members = max(len(self.record.next), len(settings.rates))
-        with make_executor(settings, self.folder.path, members) as executor:
+        if epochs <= self.config.autolr.period:
+            self.say(
+                f"{epochs} epochs are a single period of "
+                f"{self.config.autolr.period}: the rate is chosen, but never "
+                "changed; use more --epochs or a shorter --period"
+            )
+        with executor:
             while self.record.epochs_done() < epochs:
                 self._train_period(executor)
         return self.record
-
-    def has_begun(self):
-        """Whether any member has done an epoch."""
-        return self.folder.autolr_file.exists() or any(
-            _rows_of(self._task(0, member, start, 1))
-            for member, start in enumerate(self.record.next)
-        )
 
     def _train_period(self, executor):
         number = len(self.record.periods)
@@ -210,20 +203,29 @@ class _Population:
                 start,
                 outcome.kind,
                 outcome.reason,
-                kept_rows(_rows_of(task)),
+                kept_rows(_rows_of(task)[:length]),
             )
             for start, task, outcome in zip(
                 self.record.next, tasks, outcomes, strict=True
             )
         ]
         fitness = [self.operator.fitness(member.scores) for member in members]
-        if max(fitness) == -np.inf:
-            self._after_divergence(members)
-        else:
+        if max(fitness) > -np.inf:
             self._after_period(number, members, fitness)
+        elif any(member.outcome == "finished" for member in members):
+            raise InputError(
+                self.folder.path,
+                "no validation scan has any of the structures to learn",
+                "Use another --split or --seed",
+            )
+        else:
+            self._after_divergence(members)
         # The record is what a resumed run goes by; only then may the states
         # of the period before go.
         self.record.save(self.folder.autolr_file)
+        self._tidy()
+
+    def _tidy(self):
         draw_population(
             self.folder.figure_folder / "autolr.png",
             [
@@ -250,7 +252,7 @@ class _Population:
         outcomes = {
             task.member: Outcome("finished")
             for task in tasks
-            if len(_rows_of(task)) == task.epochs - task.first_epoch
+            if len(_rows_of(task)) >= task.epochs - task.first_epoch
         }
         waiting = [task for task in tasks if task.member not in outcomes]
         deaths = dict.fromkeys(range(len(tasks)), 0)
@@ -265,7 +267,7 @@ class _Population:
                     raise InputError(
                         f"member {task.member + 1}",
                         outcome.reason,
-                        "Mend this and continue with --resume",
+                        self._cure(),
                     )
                 if outcome.kind == "died":
                     deaths[task.member] += 1
@@ -278,8 +280,16 @@ class _Population:
                         continue
                     outcome = Outcome("left out", outcome.reason)
                 outcomes[task.member] = outcome
-            self.on_progress({task.member: _rows_of(task) for task in tasks})
+            rows = {task.member: _rows_of(task) for task in tasks}
+            if any(rows.values()):
+                self.folder.remove_replaced()
+            self.on_progress(rows)
         return [outcomes[task.member] for task in tasks]
+
+    def _cure(self):
+        if self.folder.has_begun():
+            return "Mend this and continue with --resume"
+        return "Mend this and start again"
 
     def _report_death(self, task, outcome, again):
         what = "goes on from its last epoch" if again else "is left out"
@@ -306,7 +316,7 @@ class _Population:
             raise InputError(
                 self.folder.path,
                 f"all members died ({reasons})",
-                "Mend this and continue with --resume",
+                self._cure(),
             )
         before = self.record.periods[-1:]
         self.record.periods.append(Period(members, None))
@@ -399,11 +409,11 @@ class _Population:
         needed = origins | {p for origin in origins for p in origin.parents}
         for period in self.folder.members.glob("*"):
             if period not in needed:
-                shutil.rmtree(period)
+                shutil.rmtree(period, ignore_errors=True)
                 continue
             for member in period.glob("member-*"):
                 if member not in needed:
-                    shutil.rmtree(member)
+                    shutil.rmtree(member, ignore_errors=True)
 
 
 def _operator(settings: AutoLRConfig):

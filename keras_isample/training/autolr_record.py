@@ -83,7 +83,8 @@ class PopulationRecord:
     Attributes:
         settings: Dictionary of the AutoLR settings, for the reader.
         periods: The `Period`s that have ended.
-        next: The `MemberStart`s of the period under way; empty at the end.
+        next: The `MemberStart`s of the period under way, or of the one that
+            would follow the last.
         best_dice: Best validation Dice so far, or `None`.
     """
 
@@ -100,8 +101,11 @@ class PopulationRecord:
             if period.winner is not None
         )
 
-    def found_segments(self):
-        """The schedule that led to the last winner, `piecewise` segments.
+    def schedule(self):
+        """The schedule that led to the last winner.
+
+        Returns:
+            `piecewise` segments and epochs of warm-up.
 
         Raises:
             ValueError: If no period has a winner.
@@ -110,7 +114,8 @@ class PopulationRecord:
         if not won:
             raise ValueError("no period has ended with a winner")
         last = won[-1]
-        return last.members[last.winner].start.segments
+        segments = last.members[last.winner].start.segments
+        return list(segments), self.settings["warmup_epochs"]
 
     def save(self, path):
         """Writes `autolr.json`, replacing an older one as a whole."""
@@ -147,6 +152,8 @@ class PopulationRecord:
                 Period([_member(m) for m in p["members"]], p["winner"])
                 for p in content["periods"]
             ]
+            if content["format"] != FORMAT:
+                raise ValueError(f"format {content['format']!r}")
             return cls(
                 content["settings"],
                 periods,
@@ -171,32 +178,36 @@ def best_dice_of(members):
     return best_score([row for m in members for row in m.rows])
 
 
-def replayed_schedule(settings):
-    """What `--lr-schedule replay:FILE` asks for.
+def read_replayed(settings, folder, resume):
+    """The record that `--lr-schedule replay:FILE` asks for.
+
+    A run keeps its own copy, since the one that it replays may go on.
 
     Args:
         settings: An `OptimizerConfig`.
+        folder: The `RunFolder` that replays it.
+        resume: Whether that run has begun before.
 
     Returns:
-        `piecewise` segments and epochs of warm-up; `None` twice for another
-        schedule.
+        A `PopulationRecord`, or `None` for another schedule.
 
     Raises:
         InputError: If the file holds no schedule.
     """
     kind, parameters = settings.schedule
     if kind != "replay":
-        return None, None
-    record = PopulationRecord.load(parameters[0])
+        return None
+    path = folder.replayed_file if resume else parameters[0]
+    record = PopulationRecord.load(path)
     try:
-        segments = record.found_segments()
-        return list(segments), record.settings["warmup_epochs"]
+        record.schedule()
     except (ValueError, KeyError) as error:
         raise InputError(
-            parameters[0],
+            path,
             f"holds no schedule yet ({error})",
             "Let its run go on to the end of a period",
         ) from error
+    return record
 
 
 def _known(value):

@@ -9,7 +9,31 @@ from keras_isample.errors import InputError
 log = logging.getLogger(__name__)
 
 
-def strategy_for(devices, batch_size):
+def strategy_for(config):
+    """The `tf.distribute.MirroredStrategy` of a run; `None` for one device.
+
+    Args:
+        config: The run's `Config`.
+
+    Raises:
+        InputError: If a device is not there, the batch cannot be divided among
+            the devices, or the error maps need a single one.
+    """
+    devices, batch_size = config.training.devices, config.sampling.batch_size
+    if config.sampling.error_maps == "online" and devices == "auto":
+        return None
+    strategy = shared_among(devices, batch_size)
+    several = strategy is not None and strategy.num_replicas_in_sync > 1
+    if several and config.sampling.error_maps == "online":
+        raise InputError(
+            "--error-maps",
+            "online needs a single device",
+            "Choose one with --devices, or use --error-maps epoch",
+        )
+    return strategy
+
+
+def shared_among(devices, batch_size):
     """A `tf.distribute.MirroredStrategy`, or `None` for a single device.
 
     Every batch is divided evenly among the devices. Logical CPU devices
@@ -30,6 +54,10 @@ def strategy_for(devices, batch_size):
         return tf.distribute.MirroredStrategy(names) if names else None
     names = [name.strip().lower() for name in devices.split(",")]
     names = [name if ":" in name else f"{name}:0" for name in names]
+    if len(set(names)) < len(names):
+        raise InputError(
+            "--devices", f"names one twice: {devices}", "Name each once"
+        )
     _make_logical_cpus(names)
     known = [
         device.name.split("device:")[-1].lower()

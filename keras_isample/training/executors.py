@@ -15,12 +15,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from pathlib import Path
 
 from keras_isample.config import AutoLRConfig
 from keras_isample.errors import InputError
+from keras_isample.training.member import READY
 from keras_isample.training.member import Outcome
 from keras_isample.training.member import run_member
-from keras_isample.training.worker import READY
 
 
 def make_executor(settings: AutoLRConfig, run, members):
@@ -45,19 +47,21 @@ def make_executor(settings: AutoLRConfig, run, members):
         kind = "ray" if settings.ray_address else kind
     if kind == "ray":
         return RayExecutor(settings, run, members)
+    if settings.gpus_per_member > len(gpus):
+        raise InputError(
+            "--gpus-per-member",
+            f"is {settings.gpus_per_member}, but only {len(gpus)} GPUs are "
+            "visible",
+            "Use fewer",
+        )
     if kind == "serial":
-        return ProcessExecutor(run, [None], settings.threads_per_member)
+        group = gpus[: settings.gpus_per_member] or None
+        return ProcessExecutor(run, [group], settings.threads_per_member)
     per_member = settings.gpus_per_member or max(1, len(gpus) // members)
     groups = [
         gpus[i : i + per_member]
         for i in range(0, len(gpus) - per_member + 1, per_member)
     ][:members]
-    if gpus and not groups:
-        raise InputError(
-            "--gpus-per-member",
-            f"is {per_member}, but only {len(gpus)} GPUs are visible",
-            "Use fewer",
-        )
     cores = len(os.sched_getaffinity(0))
     groups = groups or [None] * min(members, cores)
     threads = settings.threads_per_member or max(1, cores // len(groups))
@@ -223,10 +227,11 @@ class RayExecutor:
                 "pip install keras-isample[ray]",
             ) from error
         self._ray = ray
-        self._run = str(run)
-        self._threads = settings.threads_per_member
+        # Its actors run in folders of their own.
+        self._run = str(Path(run).absolute())
+        self._threads = settings.threads_per_member or 1
         self._demand = {
-            "num_cpus": settings.threads_per_member or 1,
+            "num_cpus": self._threads,
             "num_gpus": settings.gpus_per_member,
         }
         self._mine = not ray.is_initialized()
@@ -264,6 +269,7 @@ class RayExecutor:
         for actor in self._idle:
             if actor is not None:
                 self._ray.kill(actor)
+        self._running, self._idle = {}, []
         if self._mine:
             self._ray.shutdown()
 
@@ -333,6 +339,7 @@ def _connect(ray, address):
         except OSError as error:
             raise _no_cluster(address, error) from error
     options = {"log_to_driver": False, "logging_level": "error"}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             ray.init(address=address, **options)
@@ -341,6 +348,10 @@ def _connect(ray, address):
             ray.init(address="local", include_dashboard=False, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise _no_cluster(address, error) from error
+    finally:
+        # Ray puts its own in place, which ends the process at once.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _no_cluster(address, error):

@@ -64,6 +64,10 @@ class Outcome:
     reason: str = ""
 
 
+READY = {"kind": "ready", "reason": ""}
+"""What a worker says first: data and model are there."""
+
+
 class MemberRunner:
     """Trains members one after the other; the model is built once.
 
@@ -81,9 +85,7 @@ class MemberRunner:
 
         self.folder = RunFolder(run)
         self.config = self.folder.config()
-        strategy = strategy_for(
-            self.config.training.devices, self.config.sampling.batch_size
-        )
+        strategy = strategy_for(self.config)
         data = read_run_data(self.config).prepare()
         self.trainer = Trainer(self.config, data, strategy)
         if not self.folder.start.state_file.exists():
@@ -119,6 +121,7 @@ class MemberRunner:
             warmup,
             task.epochs,
             best_from=task.first_epoch if task.keep_best else None,
+            validate_last=True,
             log_folder=self.folder.log_folder / f"member-{task.member + 1}",
         )
 

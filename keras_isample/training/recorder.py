@@ -90,8 +90,11 @@ class Recorder(keras.callbacks.Callback):
         *before, newest = self.rows[self.best_from :]
         score, best = best_score([newest]), best_score(before)
         if score is not None and (best is None or score > best):
-            link_error_maps(self.folder, self.folder.best)
+            kept = link_error_maps(self.folder, self.folder.best)
             self._save_state(self.folder.best)
+            for path in self.folder.best.error_map_folder.iterdir():
+                if path.name not in kept:
+                    path.unlink()
 
     def _row(self, epoch, logs):
         steps = self.params["steps"]

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.config import Config
 from keras_isample.errors import InputError
-from keras_isample.training.autolr_record import replayed_schedule
+from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_data import read_run_data
@@ -74,9 +75,9 @@ def fit(
         raise InputError(
             "--learning-rate", "is auto", "Use keras_isample.training.AutoLR"
         )
-    found = replayed_schedule(config.optimizer)
-    strategy = strategy_for(config.training.devices, config.sampling.batch_size)
-    folder, data = open_run(
+    strategy = strategy_for(config)
+    replay = read_replayed(config.optimizer, RunFolder(run), resume)
+    with opened_run(
         config,
         run,
         resume=resume,
@@ -84,33 +85,22 @@ def fit(
         command_line=command_line,
         say=say,
         progress=progress,
-    )
-    trainer = Trainer(config, data, strategy)
-    rows = trainer.restore(folder)
-    if rows:
-        say(f"resuming {folder.path} after epoch {len(rows)}")
-    epochs = config.training.epochs
-    try:
-        recorder = trainer.train(
-            folder,
-            rows,
-            make_warmup(config.optimizer, epochs, *found),
-            epochs,
-            callbacks,
-        )
-    except Diverged as error:
-        raise InputError(
-            folder.path,
-            f"training diverged: {error}",
-            "Start a new run with a smaller --learning-rate",
-        ) from error
+    ) as (folder, data):
+        if replay is not None and not resume:
+            replay.save(folder.replayed_file)
+        trainer = Trainer(config, data, strategy)
+        rows = trainer.restore(folder)
+        if rows:
+            say(f"resuming {folder.path} after epoch {len(rows)}")
+        recorder = _train(config, folder, trainer, rows, replay, callbacks)
     if config.training.save_error_maps:
         _save_error_maps(folder, trainer.sampler)
     folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
     return FitResult(folder.path, recorder.best, recorder.rows)
 
 
-def open_run(
+@contextlib.contextmanager
+def opened_run(
     config: Config,
     run: str | Path,
     *,
@@ -119,14 +109,20 @@ def open_run(
     command_line=(),
     say: Callable[[str], None] = log.info,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[RunFolder, PreparedData]:
+) -> Iterator[tuple[RunFolder, PreparedData]]:
     """Prepares the data of a run and makes its folder, or reopens it.
+
+    An error of the user's that comes before the end of the first epoch takes
+    a new folder back, and brings back what `overwrite` had replaced.
 
     Arguments are those of `fit`.
 
+    Yields:
+        The `RunFolder` and the `PreparedData`.
+
     Raises:
         InputError: If the data cannot be used or have changed, or the folder
-            holds a run already. Then nothing is left.
+            holds a run already.
     """
     folder = RunFolder(run)
     if resume:
@@ -138,21 +134,30 @@ def open_run(
         folder.update_manifest(finished=None)
     else:
         folder.create(config, manifest, overwrite=overwrite)
-    with _undone_on_error(folder, resume):
+    try:
         prepared = data.prepare(progress)
         folder.check_data(prepared.fingerprint())
-    folder.remove_replaced()
-    return folder, prepared
-
-
-@contextlib.contextmanager
-def _undone_on_error(folder, resume):
-    try:
-        yield
+        yield folder, prepared
     except (InputError, OSError):
-        if not resume:
+        if not resume and not folder.has_begun():
             folder.undo()
         raise
+
+
+def _train(config, folder, trainer, rows, replay, callbacks):
+    found = (None, None) if replay is None else replay.schedule()
+    epochs = config.training.epochs
+    warmup = make_warmup(config.optimizer, epochs, *found)
+    # Whatever can be wrong with the settings has shown itself.
+    folder.remove_replaced()
+    try:
+        return trainer.train(folder, rows, warmup, epochs, callbacks)
+    except Diverged as error:
+        raise InputError(
+            folder.path,
+            f"training diverged: {error}",
+            "Start a new run with a smaller --learning-rate",
+        ) from error
 
 
 def _save_error_maps(folder, sampler):

@@ -34,6 +34,7 @@ class RunFolder:
         self.history_file = self.path / "history.csv"
         self.saved_error_maps = self.path / "error_maps"
         self.autolr_file = self.path / "autolr.json"
+        self.replayed_file = self.path / "replayed.json"
         self.figure_folder = self.path / "figures"
         self.log_folder = self.path / "logs"
         self._replaced = self.path / ".replaced"
@@ -111,6 +112,12 @@ class RunFolder:
         self.state_file.parent.mkdir(exist_ok=True)
         remove_unfinished(self.path)
         remove_unfinished(self.state_file.parent)
+
+    def has_begun(self):
+        """Whether any epoch has ended, of a member if it is a population."""
+        return self.history_file.exists() or any(
+            self.members.glob("period-*/member-*/history.csv")
+        )
 
     def undo(self):
         """Takes `create` back, with what it had set aside."""

@@ -91,21 +91,26 @@ def copy_state(source, target):
 
 
 def link_error_maps(source, target):
-    """Puts the error maps of a folder into another one; none else stay there.
+    """Puts the error maps of a folder into another one, beside its own.
 
     Args:
         source: A `RunFolder`.
         target: A `RunFolder`.
+
+    Returns:
+        Names of the files.
     """
-    shutil.rmtree(target.error_map_folder, ignore_errors=True)
     target.error_map_folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted(source.error_map_folder.glob("*.npy")):
-        copy = target.error_map_folder / path.name
+    names = {path.name for path in source.error_map_folder.glob("*.npy")}
+    for name in sorted(names):
+        copy = target.error_map_folder / name
+        copy.unlink(missing_ok=True)
         try:
-            os.link(path, copy)
+            os.link(source.error_map_folder / name, copy)
         except OSError:
             # Not every file system has links.
-            shutil.copyfile(path, copy)
+            shutil.copyfile(source.error_map_folder / name, copy)
+    return names
 
 
 def _open(path):

@@ -8,7 +8,6 @@ from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
-from keras_isample.errors import InputError
 from keras_isample.losses.cross_entropy import CrossEntropy
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.dual_path import dual_path_resnet
@@ -46,15 +45,16 @@ class Trainer:
         self.data = data
         keras.utils.set_random_seed(config.data.seed)
         self.sampler = _sampler(config, data.cases)
-        self._maps = _error_maps(config, self.sampler, strategy)
+        self._maps = _error_maps(config, self.sampler)
         metrics = [getattr(self._maps, "metric", None)]
         metrics = [metric for metric in metrics if metric is not None]
         if strategy is None:
             self.model = _model(config, data.train, metrics)
         else:
+            several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
                 self.model = _model(
-                    config, data.train, metrics, synchronized=True
+                    config, data.train, metrics, synchronized=several
                 )
 
     def save_start(self, folder: RunFolder) -> None:
@@ -92,6 +92,7 @@ class Trainer:
         *,
         best_from=None,
         log_folder=None,
+        validate_last=False,
     ) -> Recorder:
         """Trains until a number of epochs has been done.
 
@@ -104,6 +105,7 @@ class Trainer:
             best_from: See `Recorder`.
             log_folder: Where TensorBoard's files are written; the folder's
                 `logs` if `None`.
+            validate_last: Whether the last epoch is validated in any case.
 
         Returns:
             The `Recorder`, which has the whole history.
@@ -123,6 +125,7 @@ class Trainer:
         )
         if len(rows) >= epochs:
             return recorder
+        self.data.validation.also = epochs if validate_last else None
         self.model.fit(
             sampler.dataset(config.training.steps_per_epoch),
             epochs=epochs,
@@ -158,16 +161,10 @@ def _sampler(config, cases):
     )
 
 
-def _error_maps(config, sampler, strategy):
+def _error_maps(config, sampler):
     """The callback that makes the error maps."""
     settings = config.sampling
     if settings.error_maps == "online" and settings.sampling == "isample":
-        if strategy is not None:
-            raise InputError(
-                "--error-maps",
-                "online needs a single device",
-                "Choose one with --devices, or use --error-maps epoch",
-            )
         return OnlineErrorMaps(sampler, remove_replaced=False)
     return ErrorMapUpdate(
         sampler,

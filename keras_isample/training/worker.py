@@ -13,9 +13,6 @@ import threading
 from dataclasses import asdict
 from queue import SimpleQueue
 
-READY = {"kind": "ready", "reason": ""}
-"""The first line: data and model are there."""
-
 
 def main(run, threads):
     """Answers tasks until there are no more.
@@ -33,6 +30,7 @@ def main(run, threads):
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
 
     from keras_isample.errors import InputError
+    from keras_isample.training.member import READY
     from keras_isample.training.member import MemberRunner
     from keras_isample.training.member import MemberTask
     from keras_isample.training.member import run_member

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_isample.models.normalization import BatchNormalization
+from keras_isample.models.normalization import synchronize
 
 SHAPES = [(2, 6, 6, 6, 10), (3, 5, 5, 5, 7), (1, 3, 1, 2, 1), (12, 3)]
 
@@ -213,3 +214,9 @@ def test_half_precision_gradient_is_near_that_of_keras(policy):
     scale = np.abs(found[1]).max()
     np.testing.assert_allclose(*found, atol=0.02 * scale)
     assert scale > 0
+
+
+def test_saved_model_forgets_that_it_was_synchronized():
+    model = keras.Sequential([keras.Input((4, 3)), BatchNormalization()])
+    synchronize(model)
+    assert model.layers[0].get_config()["synchronized"] is False

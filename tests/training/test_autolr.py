@@ -70,6 +70,7 @@ class Actors:
             if task.keep_best and len(rows) == task.first_epoch + 1:
                 self.save(folder.best, rows)
         self.save(folder, rows)
+        folder.history_file.write_text("epoch")
         folder.model_file.write_text(f"model of {task.member}")
 
     def save(self, folder, rows):
@@ -145,7 +146,7 @@ def test_members_may_start_from_the_best_epoch(find):
     later = [task for task in actors.tasks if task.period == 1]
     assert all(task.origin.endswith("member-0/best") for task in later)
     assert [(t.first_epoch, t.epochs) for t in later] == [(1, 3)] * 3
-    assert record.found_segments() == ((0, 0.05), (1, 0.1))
+    assert record.schedule()[0] == [(0, 0.05), (1, 0.1)]
     assert record.epochs_done() == 4
 
 
@@ -205,8 +206,10 @@ def test_member_that_keeps_dying_is_left_out(find, caplog):
 def test_bad_input_of_a_member_is_not_tried_again(find, tmp_path):
     refused = Outcome("refused", "scan.nii.gz: is gone. Restore it.")
     actors = Actors(highest_rate_wins, {(0, 1): [refused]})
-    with pytest.raises(InputError, match=r"scan.nii.gz: is gone"):
+    with pytest.raises(InputError, match=r"scan.nii.gz: is gone") as error:
         find(actors)
+    assert "start again" in str(error.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_population_that_diverged_goes_on_with_smaller_rates(find):
@@ -239,7 +242,38 @@ def test_population_that_died_does_not_try_other_rates(find):
     gone = {(0, member): [died] for member in range(3)}
     with pytest.raises(InputError, match="no such library") as error:
         find(Actors(highest_rate_wins, gone), max_restarts=0)
-    assert "--resume" in str(error.value)
+    assert "start again" in str(error.value)
+
+
+def test_population_that_dies_later_is_resumed(find, tmp_path):
+    died = Outcome("died", "no space left")
+    gone = {(1, member): [died] for member in range(3)}
+    with pytest.raises(InputError, match="--resume"):
+        find(Actors(highest_rate_wins, gone), max_restarts=0)
+    record = find(Actors(highest_rate_wins), max_restarts=0)
+    assert len(record.periods) == 3
+
+
+def test_overwritten_run_comes_back_if_nothing_begins(
+    find, tmp_path, ball_config
+):
+    record = find(Actors(highest_rate_wins))
+    config = ball_config(learning_rate="auto", split="3,0,1")
+    with pytest.raises(InputError, match="--split"):
+        AutoLR(config).fit(tmp_path / "run", overwrite=True)
+    found = PopulationRecord.load(tmp_path / "run" / "autolr.json")
+    assert found == record
+
+
+def test_scores_that_nobody_has_are_told(find):
+    with pytest.raises(InputError, match="no validation scan"):
+        find(Actors(lambda task, epoch: math.nan))
+
+
+def test_single_period_is_told(find):
+    said = []
+    find(Actors(highest_rate_wins), epochs=2, said=said)
+    assert any("single period" in line for line in said)
 
 
 class Killed(BaseException):
@@ -247,7 +281,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("point", ["draw_population", "written_whole"])
-@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("call", [1, 2, 3])
 def test_killed_driver_changes_nothing(
     find, tmp_path, monkeypatch, point, call
 ):
@@ -265,7 +299,14 @@ def test_killed_driver_changes_nothing(
         with pytest.raises(Killed):
             find(Actors(highest_rate_wins))
     find(Actors(highest_rate_wins))
-    for name in ("autolr.json", "history.csv", "model.keras"):
+    listings = [
+        sorted(p.relative_to(tmp_path / run) for p in paths)
+        for run in ("whole", "run")
+        for paths in [(tmp_path / run).rglob("*")]
+    ]
+    assert listings[0] == listings[1]
+    names = ["autolr.json", "history.csv", "model.keras", "figures/autolr.png"]
+    for name in names:
         files = [tmp_path / run / name for run in ("whole", "run")]
         assert files[0].read_bytes() == files[1].read_bytes()
 
@@ -338,6 +379,18 @@ def test_population_without_validation_is_refused(
 
 
 def test_validation_once_in_a_period_is_needed(ball_config):
-    config = ball_config(learning_rate="auto", period=2, validate_every=3)
     with pytest.raises(InputError, match="--validate-every"):
-        AutoLR(config)
+        ball_config(learning_rate="auto", period=2, validate_every=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "option"),
+    [
+        ("save_error_maps", True, "--save-error-maps"),
+        ("ray_address", "here:6379", "--ray-address"),
+    ],
+)
+def test_settings_without_meaning_are_refused(ball_config, name, value, option):
+    settings = {"learning_rate": "auto", "executor": "serial", name: value}
+    with pytest.raises(InputError, match=option):
+        ball_config(**settings)

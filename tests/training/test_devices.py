@@ -8,7 +8,7 @@ import pytest
 
 from keras_isample.errors import InputError
 from keras_isample.training import devices
-from keras_isample.training.devices import strategy_for
+from keras_isample.training.devices import shared_among
 from keras_isample.training.history import read_history
 
 # Devices are made when TensorFlow starts: a process of its own.
@@ -22,10 +22,10 @@ from keras_isample.metrics import MeanLoss
 from keras_isample.models import dual_path_resnet
 from keras_isample.models.normalization import synchronize
 from keras_isample.training import sgd
-from keras_isample.training.devices import strategy_for
+from keras_isample.training.devices import shared_among
 
 # Before TensorFlow starts: it makes the logical devices.
-strategy_for("cpu:0,cpu:1", 4)
+shared_among("cpu:0,cpu:1", 4)
 rng = np.random.default_rng(0)
 image = rng.normal(size=(8, 36, 36, 36, 1)).astype("float32")
 context = rng.normal(size=(8, 32, 32, 32, 1)).astype("float32")
@@ -38,7 +38,7 @@ def build():
     return dual_path_resnet(3, width=0.3, dropout=0.0)
 
 def train(devices):
-    strategy = strategy_for(devices, 4)
+    strategy = shared_among(devices, 4)
     if strategy is None:
         model = build()
     else:
@@ -86,18 +86,35 @@ def test_run_on_two_devices_is_whole(tmp_path, ball_options):
 
 
 def test_single_cpu_needs_no_strategy():
-    assert strategy_for("cpu", 3) is None
-    assert strategy_for("cpu:0", 3) is None
+    assert shared_among("cpu", 3) is None
+    assert shared_among("cpu:0", 3) is None
+
+
+def test_device_that_is_named_twice_is_refused():
+    with pytest.raises(InputError, match="twice"):
+        shared_among("cpu:0,cpu", 4)
+
+
+def test_online_error_maps_need_a_single_device(monkeypatch, ball_config):
+    class Two:
+        num_replicas_in_sync = 2
+
+    monkeypatch.setattr(devices, "shared_among", lambda *_: Two())
+    online = {"error_maps": "online"}
+    with pytest.raises(InputError, match="--error-maps"):
+        devices.strategy_for(ball_config(devices="cpu:0,cpu:1", **online))
+    assert devices.strategy_for(ball_config(**online)) is None
+    assert devices.strategy_for(ball_config()) is not None
 
 
 def test_device_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="gpu:0 is not there"):
-        strategy_for("gpu:0", 4)
+        shared_among("gpu:0", 4)
 
 
 def test_words_that_are_no_device_are_refused():
     with pytest.raises(InputError, match="--devices"):
-        strategy_for("fast one", 4)
+        shared_among("fast one", 4)
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,20 @@ from keras_isample.config import AutoLRConfig
 from keras_isample.errors import InputError
 from keras_isample.training import executors
 from keras_isample.training.autolr import AutoLR
+from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.executors import ProcessExecutor
 from keras_isample.training.executors import make_executor
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
+from keras_isample.training.run import opened_run
 
 KILLS = int(os.environ.get("KERAS_ISAMPLE_KILLS", "2"))
 """Kills of the driver; more of them with the environment variable."""
 
 SETTINGS = {
     "learning_rate": "auto",
-    "period": 1,
-    "epochs": 3,
+    "period": 2,
+    "epochs": 6,
     "threads_per_member": 1,
 }
 
@@ -61,6 +63,7 @@ def test_one_worker_takes_all_gpus_in_turn(gpus):
         ("4,7", {"gpus_per_member": 2}, ["4,7"]),
         ("0", {}, ["0"]),
         ("0,1", {"executor": "process", "gpus_per_member": 1}, ["0", "1"]),
+        ("3,4,5", {"executor": "serial", "gpus_per_member": 2}, ["3,4"]),
     ],
 )
 def test_gpus_are_divided_among_the_members(gpus, visible, settings, groups):
@@ -68,10 +71,12 @@ def test_gpus_are_divided_among_the_members(gpus, visible, settings, groups):
     assert workers(**settings) == groups
 
 
-def test_more_gpus_than_there_are_is_refused(gpus):
-    gpus("0,1")
+@pytest.mark.parametrize("visible", ["0,1", ""])
+@pytest.mark.parametrize("executor", ["process", "serial"])
+def test_more_gpus_than_there_are_is_refused(gpus, visible, executor):
+    gpus(visible)
     with pytest.raises(InputError, match="--gpus-per-member"):
-        workers(executor="process", gpus_per_member=3)
+        workers(executor=executor, gpus_per_member=3)
 
 
 def test_without_gpus_processes_share_the_threads(gpus, monkeypatch):
@@ -163,23 +168,32 @@ def test_nothing_is_left_running(program, task):
     assert process.poll() == -signal.SIGKILL
 
 
-def test_worker_ends_with_its_driver(tmp_path):
+@pytest.mark.slow
+def test_worker_ends_with_its_driver(tmp_path, ball_config):
+    config = ball_config(**SETTINGS)
+    with opened_run(config, tmp_path / "run") as (folder, _):
+        pass
     code = (
         "import subprocess, sys, time\n"
         "p = subprocess.Popen([sys.executable, '-m',"
-        " 'keras_isample.training.worker', 'nowhere', '1'],"
-        " stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)\n"
-        "print(p.pid, flush=True)\n"
+        " 'keras_isample.training.worker', sys.argv[1], '1'],"
+        " stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)\n"
+        "print(p.pid, p.stdout.readline(), flush=True)\n"
         "time.sleep(600)\n"
     )
     driver = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(folder.path)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    worker = int(driver.stdout.readline())
+    worker, _, ready = driver.stdout.readline().partition(" ")
+    assert json.loads(ready) == executors.READY
+    time.sleep(2)
+    assert _runs(int(worker))
     driver.kill()
     driver.wait()
     driver.stdout.close()
-    wait_until(lambda: not _runs(worker))
+    wait_until(lambda: not _runs(int(worker)), 20)
 
 
 def _runs(pid):
@@ -265,18 +279,49 @@ def test_processes_find_the_same(tmp_path, ball_config, assert_same_population):
     assert_same_population(run)
 
 
+@pytest.mark.slow
+def test_other_ways_to_choose_end_well(tmp_path, ball_config):
+    settings = {**SETTINGS, "epochs": 4, "spawn_from": "best"}
+    config = ball_config(executor="serial", selection="truncation", **settings)
+    run = tmp_path / "run"
+    AutoLR(config).fit(run)
+    record = PopulationRecord.load(run / "autolr.json")
+    assert record.epochs_done() == 4
+    starts = [member.start for member in record.periods[1].members]
+    assert [start.parent for start in starts][:2] != [None, None]
+    assert all(start.origin.endswith("best") for start in starts)
+    assert all(start.first_epoch in (1, 2) for start in starts)
+    assert all(len(m.rows) == 2 for m in record.periods[1].members)
+
+
+@pytest.mark.slow
+def test_interrupted_population_says_how_to_go_on(tmp_path, ball_options):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "keras_isample", "fit", "--run", str(run)]
+    options = [*ball_options, "--learning-rate", "auto", "--period", "1"]
+    process = subprocess.Popen(
+        [*command, *options], stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: any(run.glob("checkpoint/members/*/*/history.csv")))
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"fit --run {run} --resume" in said
+
+
 class _Killer:
-    """Kills a member once, when it is seen training."""
+    """Kills a member once, after its first epoch of the second period."""
 
     def __init__(self, run, member):
         place = "checkpoint/members/period-001/member-{}/lock"
+        self.member = member
         self.lock = run / place.format(member)
         self.killed = None
 
     def __call__(self, members):
         if self.killed is None and self.lock.exists():
-            pid = self.lock.read_text()
-            if pid:
+            pid, rows = self.lock.read_text(), members[self.member]
+            if pid and len(rows) == 1 and rows[0]["epoch"] == 3:
                 self.killed = int(pid)
                 os.kill(self.killed, signal.SIGKILL)
 
@@ -311,6 +356,7 @@ def test_driver_killed_anywhere_is_resumed(
         )
         wait_until((run / "config.toml").exists)
         time.sleep(rng.uniform(2, 25))
+        assert process.poll() is None
         process.kill()
         process.communicate()
         options = ["--resume"]

@@ -76,5 +76,5 @@ def test_terminal_gets_one_table_redrawn_in_place():
             progress({0: [row(e) for e in range(1, epoch + 1)]})
     text = stream.getvalue()
     # Up and clear, before it is drawn again.
-    assert text.count("member") == 3 or "\x1b[1A" in text
     assert "\x1b[1A" in text
+    assert text.count("best") >= 3

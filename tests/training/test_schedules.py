@@ -11,7 +11,8 @@ from keras_isample.training.autolr_record import MemberStart
 from keras_isample.training.autolr_record import Period
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.autolr_record import kept_rows
-from keras_isample.training.autolr_record import replayed_schedule
+from keras_isample.training.autolr_record import read_replayed
+from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.schedules import piecewise
 
@@ -126,24 +127,36 @@ def test_schedule_of_the_last_winner_is_replayed(tmp_path, record):
     record.periods.append(period(((0, 7.0),), winner=None))
     path = tmp_path / "autolr.json"
     record.save(path)
-    assert replayed_schedule(replay(path)) == ([(0, 0.05), (2, 0.1)], 3)
+    found = read_replayed(replay(path), RunFolder(tmp_path / "run"), False)
+    assert found.schedule() == ([(0, 0.05), (2, 0.1)], 3)
 
 
-def test_other_schedules_are_not_replayed():
-    assert replayed_schedule(OptimizerConfig()) == (None, None)
+def test_run_keeps_its_own_copy_of_what_it_replays(tmp_path, record):
+    folder = RunFolder(tmp_path / "run")
+    record.save(folder.replayed_file)
+    gone = replay(tmp_path / "gone.json")
+    assert read_replayed(gone, folder, True) == record
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '{"periods": 3}'])
+def test_other_schedules_are_not_replayed(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert read_replayed(OptimizerConfig(), folder, False) is None
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "[]", '{"periods": 3}', '{"format": 99}']
+)
 def test_file_without_record_is_refused(tmp_path, text):
     path = tmp_path / "autolr.json"
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError, match="autolr.json"):
-        replayed_schedule(replay(path))
+        read_replayed(replay(path), RunFolder(tmp_path / "run"), False)
 
 
 def test_record_without_winner_is_refused(tmp_path, record):
     record.periods.clear()
-    record.save(tmp_path / "autolr.json")
+    path = tmp_path / "autolr.json"
+    record.save(path)
     with pytest.raises(InputError, match="no schedule yet"):
-        replayed_schedule(replay(tmp_path / "autolr.json"))
+        read_replayed(replay(path), RunFolder(tmp_path / "run"), False)

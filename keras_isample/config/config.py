@@ -1,0 +1,128 @@
+"""Every setting of a run: one field, one option, one line of `config.toml`.
+
+Defaults are the papers' where they give one. Where a field has `choices`, only
+these are accepted; what is not listed here is not implemented.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from typing import Any
+
+from keras_isample.config.autolr import AutoLRConfig
+from keras_isample.config.data import DataConfig
+from keras_isample.config.network import NetworkConfig
+from keras_isample.config.optimizer import OptimizerConfig
+from keras_isample.config.sampling import SamplingConfig
+from keras_isample.config.training import TrainingConfig
+from keras_isample.errors import InputError
+
+GROUPS = {
+    "data": DataConfig,
+    "sampling": SamplingConfig,
+    "network": NetworkConfig,
+    "optimizer": OptimizerConfig,
+    "autolr": AutoLRConfig,
+    "training": TrainingConfig,
+}
+
+AUTOLR_WARMUP = 10
+"""Epochs of warm-up in the AutoLR paper."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run, and the data it reads."""
+
+    data_path: str
+    data: DataConfig = field(default_factory=DataConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    autolr: AutoLRConfig = field(default_factory=AutoLRConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self):
+        self._check_autolr()
+        sampling = self.sampling
+        if sampling.error_maps == "online":
+            if sampling.error_map_cases != "all":
+                raise InputError(
+                    "--error-map-cases",
+                    "chooses scans to predict, and online predicts none",
+                    "Leave it away, or use --error-maps epoch",
+                )
+
+    def _check_autolr(self):
+        if not self.optimizer.is_auto:
+            return
+        if self.training.validate_every > self.autolr.period:
+            raise InputError(
+                "--validate-every",
+                f"is longer than a period of {self.autolr.period} epochs",
+                "Members are compared by their validation Dice: use 1",
+            )
+        if self.training.save_error_maps:
+            raise InputError(
+                "--save-error-maps",
+                "is not there with --learning-rate auto",
+                "Leave it away",
+            )
+        if self.autolr.ray_address and self.autolr.executor not in (
+            "auto",
+            "ray",
+        ):
+            raise InputError(
+                "--ray-address",
+                f"means nothing with --executor {self.autolr.executor}",
+                "Leave one of them away",
+            )
+
+    @classmethod
+    def from_settings(cls, data_path, settings: Mapping[str, Any]) -> "Config":
+        """From a flat dictionary of settings.
+
+        Raises:
+            InputError: If a setting is unknown or its value out of range.
+        """
+        settings = dict(settings)
+        if settings.get("learning_rate") == "auto":
+            settings.setdefault("warmup_epochs", AUTOLR_WARMUP)
+        groups = {}
+        for name, group in GROUPS.items():
+            known = {entry.name for entry in fields(group)}
+            groups[name] = group(
+                **{k: settings.pop(k) for k in known & settings.keys()}
+            )
+        if settings:
+            raise InputError(
+                "configuration",
+                f"unknown setting {sorted(settings)[0]!r}",
+                "See keras-isample fit --help",
+            )
+        return cls(str(data_path), **groups)
+
+    def settings(self) -> dict[str, Any]:
+        """All settings as a flat dictionary."""
+        return {
+            key: value
+            for name in GROUPS
+            for key, value in dataclasses.asdict(getattr(self, name)).items()
+        }
+
+    def to_toml(self) -> str:
+        """The text of `config.toml`."""
+        lines = [f"data = {_toml_value(self.data_path)}"]
+        for name in GROUPS:
+            lines += ["", f"[{name}]"] if name != "data" else ["", "[cases]"]
+            for key, value in dataclasses.asdict(getattr(self, name)).items():
+                lines.append(f"{key} = {_toml_value(value)}")
+        return "\n".join(lines) + "\n"
+
+
+def _toml_value(value):
+    # TOML knows JSON's escapes, but no halves of characters.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,36 @@
+"""The papers' settings, whole."""
+
+_KIDNEYS_2017 = {
+    "labels": "kidney",
+    "learning_rate": 0.001,
+    "batch_size": 12,
+    "cases_per_batch": "1",
+    "steps_per_epoch": 100,
+    "warmup_epochs": 5,
+    "epsilon": 0.01,
+    "split": "16,4,0",
+}
+PRESETS = {
+    "kidneys-2017": _KIDNEYS_2017,
+    "kidneys-2018": {**_KIDNEYS_2017, "batch_size": 20},
+    "organs-2017": {
+        "learning_rate": 0.05,
+        "batch_size": 24,
+        "cases_per_batch": "2",
+        "steps_per_epoch": 200,
+        "lr_schedule": "step:25:0.5",
+        "split": "16,4,0",
+    },
+    "autolr-2018": {
+        "learning_rate": "auto",
+        "batch_size": 40,
+        "cases_per_batch": "all",
+        "steps_per_epoch": 100,
+        "warmup_epochs": 10,
+        "split": "14,2,4",
+        "epsilon": 0.0,
+    },
+}
+"""The papers' settings. Their hand schedules A and B, which `autolr-2018` was
+compared with: `--learning-rate 0.05` and `0.025`, `--lr-schedule step:400:0.1`.
+"""

@@ -1,0 +1,58 @@
+"""Where patches are drawn."""
+
+from dataclasses import dataclass
+
+from keras_isample.config.settings import Group
+from keras_isample.config.settings import check_range
+from keras_isample.config.settings import number_or_all
+from keras_isample.config.settings import setting
+
+
+@dataclass(frozen=True)
+class SamplingConfig(Group):
+    """Where patches are drawn (Algorithm 1)."""
+
+    sampling: "str" = setting(
+        "isample",
+        "isample: where the network is wrong. uniform: everything accepted.",
+        ("isample", "uniform"),
+    )
+    epsilon: "float" = setting(0.01, "Slack of E(c) > U(0,1) - epsilon.")
+    error_maps: "str" = setting(
+        "epoch",
+        "epoch: whole scans are predicted after each epoch. online: the maps "
+        "are made of the errors of the training patches themselves.",
+        ("epoch", "online"),
+    )
+    error_map_cases: "str" = setting(
+        "all", "Cases whose maps each update makes: all, or a number."
+    )
+    sample_from: "str" = setting(
+        "refreshed",
+        "Draw from the cases of the last update, or from all.",
+        ("refreshed", "all"),
+    )
+    batch_size: "int" = setting(12, "Patches per step.")
+    cases_per_batch: "str" = setting(
+        "all", "Cases in a batch: all, or a number."
+    )
+    augment: "bool" = setting(True, "Rotate patches and vary their spacing.")
+    spacing_jitter: "float" = setting(
+        0.1, "Largest change of spacing, times the finest spacing."
+    )
+
+    def _check(self):
+        check_range(self, "epsilon", 0, 1)
+        check_range(self, "batch_size", 1)
+        check_range(self, "spacing_jitter", 0, 0.9)
+        _ = self.num_error_map_cases, self.num_cases_per_batch
+
+    @property
+    def num_error_map_cases(self):
+        """Number, or `None` for all."""
+        return number_or_all(self, "error_map_cases")
+
+    @property
+    def num_cases_per_batch(self):
+        """Number, or `None` for all."""
+        return number_or_all(self, "cases_per_batch")

@@ -1,0 +1,53 @@
+"""How long, and what is kept."""
+
+from dataclasses import dataclass
+
+from keras_isample.config.settings import Group
+from keras_isample.config.settings import check_range
+from keras_isample.config.settings import number_or_all
+from keras_isample.config.settings import parse_bytes
+from keras_isample.config.settings import setting
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Group):
+    """How long, and what is kept."""
+
+    epochs: "int" = setting(50, "Epochs.")
+    steps_per_epoch: "int" = setting(100, "Steps per epoch.")
+    validate_every: "int" = setting(1, "Epochs between two validations.")
+    validate_cases: "str" = setting(
+        "all", "Cases of each validation, the same ones: all, or a number."
+    )
+    mixed_precision: "str" = setting(
+        "none",
+        "Type of the layers' arithmetic; softmax and loss stay float32.",
+        ("none", "bfloat16", "float16"),
+    )
+    devices: "str" = setting(
+        "auto",
+        "Devices that share each batch, such as gpu:0,gpu:1 or cpu. auto: all "
+        "visible GPUs.",
+    )
+    tile_memory: "str" = setting(
+        "1GB", "Memory for the maps of one tile when whole scans are predicted."
+    )
+    save_error_maps: "bool" = setting(
+        False, "Write the last error maps as NIfTI to error_maps/."
+    )
+
+    def _check(self):
+        check_range(self, "epochs", 1)
+        check_range(self, "steps_per_epoch", 1)
+        check_range(self, "validate_every", 1)
+        _ = self.tile_bytes, self.num_validate_cases
+
+    @property
+    def num_validate_cases(self):
+        """Number, or `None` for all."""
+        return number_or_all(self, "validate_cases")
+
+    @property
+    def tile_bytes(self):
+        """Tile memory in bytes."""
+        return parse_bytes("--tile-memory", self.tile_memory)
