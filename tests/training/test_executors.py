@@ -12,13 +12,14 @@ import pytest
 
 from keras_isample.config import AutoLRConfig
 from keras_isample.errors import InputError
-from keras_isample.training import executors
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.autolr_record import PopulationRecord
-from keras_isample.training.executors import ProcessExecutor
 from keras_isample.training.executors import make_executor
+from keras_isample.training.gpus import visible_gpus
+from keras_isample.training.member import READY
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
+from keras_isample.training.process_executor import ProcessExecutor
 from keras_isample.training.run import opened_run
 
 KILLS = int(os.environ.get("KERAS_ISAMPLE_KILLS", "2"))
@@ -92,9 +93,9 @@ def test_gpus_are_counted_by_their_driver(monkeypatch, tmp_path):
     program.write_text("#!/bin/sh\necho 0\necho 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert executors._visible_gpus() == ["0", "1"]
+    assert visible_gpus() == ["0", "1"]
     program.write_text("#!/bin/sh\nexit 9\n")
-    assert executors._visible_gpus() == []
+    assert visible_gpus() == []
 
 
 def test_missing_ray_is_told(monkeypatch):
@@ -137,7 +138,7 @@ def ends(executor, task):
 
 
 def test_answers_that_come_at_once_are_told_apart(program, task):
-    ready = json.dumps(executors.READY)
+    ready = json.dumps(READY)
     done = json.dumps({"kind": "finished", "reason": ""})
     code = f"print({ready!r}); print({done!r}, flush=True); input(); input()"
     with program(code) as executor:
@@ -187,7 +188,7 @@ def test_worker_ends_with_its_driver(tmp_path, ball_config):
         text=True,
     )
     worker, _, ready = driver.stdout.readline().partition(" ")
-    assert json.loads(ready) == executors.READY
+    assert json.loads(ready) == READY
     time.sleep(2)
     assert _runs(int(worker))
     driver.kill()
