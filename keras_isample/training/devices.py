@@ -1,5 +1,6 @@
 """The devices that a model trains on."""
 
+import contextlib
 import logging
 
 import tensorflow as tf
@@ -19,6 +20,10 @@ def strategy_for(config):
         InputError: If a device is not there, the batch cannot be divided among
             the devices, or the error maps need a single one.
     """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        # Members and whoever started them may share one.
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, True)
     devices, batch_size = config.training.devices, config.sampling.batch_size
     if config.sampling.error_maps == "online" and devices == "auto":
         return None

@@ -8,6 +8,7 @@ import pytest
 
 from keras_isample.errors import InputError
 from keras_isample.training import autolr
+from keras_isample.training import population
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.member import Outcome
@@ -287,7 +288,7 @@ def test_killed_driver_changes_nothing(
 ):
     find(Actors(highest_rate_wins), "whole")
     with monkeypatch.context() as patched:
-        original, calls = getattr(autolr, point), []
+        original, calls = getattr(population, point), []
 
         def counted(*args):
             calls.append(1)
@@ -295,7 +296,7 @@ def test_killed_driver_changes_nothing(
                 raise Killed
             return original(*args)
 
-        patched.setattr(autolr, point, counted)
+        patched.setattr(population, point, counted)
         with pytest.raises(Killed):
             find(Actors(highest_rate_wins))
     find(Actors(highest_rate_wins))

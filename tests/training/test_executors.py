@@ -332,7 +332,7 @@ class _Killer:
 def test_killed_member_changes_nothing(
     tmp_path, ball_config, assert_same_population, executor, monkeypatch
 ):
-    monkeypatch.setattr("keras_isample.training.autolr._POLL", 0.02)
+    monkeypatch.setattr("keras_isample.training.population._POLL", 0.02)
     run = tmp_path / "run"
     killer = _Killer(run, 1)
     config = ball_config(executor=executor, **SETTINGS)
