@@ -6,7 +6,9 @@ memory of a single run with the same settings, and 20 periods need no more than
 for themselves plus their share of what they have in common (PSS), sampled
 twice a second.
 
-Ten minutes on two cores; not measured yet.
+Some ten minutes on two cores. With `--periods 6`, beside other jobs (November
+2026): one run 1,447 MB, the population 1,789 MB up to its third period and
+1,831 MB in its sixth: 1.24 and 1.27 times. 20 periods: not measured yet.
 """
 
 import json
