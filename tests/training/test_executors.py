@@ -1,5 +1,6 @@
 """Real members in real processes, killed and all."""
 
+import contextlib
 import json
 import os
 import random
@@ -351,18 +352,34 @@ def test_driver_killed_anywhere_is_resumed(
     options = [*ball_options, "--executor", "process"]
     for name, value in SETTINGS.items():
         options += [f"--{name.replace('_', '-')}", str(value)]
-    for _ in range(KILLS):
+    for number in range(KILLS):
+        before = _epochs_done(run)
         process = subprocess.Popen(
-            command + options, stderr=subprocess.PIPE, text=True
+            command + options, stderr=subprocess.DEVNULL, text=True
         )
         wait_until((run / "config.toml").exists)
-        time.sleep(rng.uniform(2, 25))
+        if number % 2:
+            # While it starts; otherwise amid training.
+            time.sleep(rng.uniform(0.5, 6))
+        else:
+            wait_until(lambda done=before: _epochs_done(run) != done)
+            time.sleep(rng.uniform(0, 1))
         assert process.poll() is None
         process.kill()
-        process.communicate()
+        process.wait()
         options = ["--resume"]
     subprocess.run([*command, "--resume"], check=True, capture_output=True)
     assert_same_population(run)
+
+
+def _epochs_done(run):
+    """Which member's history has how many lines."""
+    found = []
+    for path in sorted(run.glob("checkpoint/members/*/*/history.csv")):
+        # That of an older period may go at any time.
+        with contextlib.suppress(FileNotFoundError):
+            found.append((path, path.read_bytes().count(b"\n")))
+    return found
 
 
 @pytest.fixture
