@@ -50,7 +50,8 @@ def settings_file(tmp_path):
             if line.split(" = ")[0] not in changed
         ]
         lines += [
-            f"{name} = {json.dumps(value)}" for name, value in changed.items()
+            f"{name} = {json.dumps(value, default=str)}"
+            for name, value in changed.items()
         ]
         path = tmp_path / "settings.toml"
         path.write_text("\n".join(lines))
