@@ -33,7 +33,7 @@ def draw_population(path, periods):
         place.set_title(title)
     for place in axes[1]:
         place.set_xlabel("epochs")
-    axes[0, 0].legend(*_legend(periods), frameon=False, loc="lower right")
+    axes[0, 0].legend(*_legend(periods), frameon=False, loc="best")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(figure, path)
 
