@@ -197,7 +197,9 @@ def read_replayed(settings, folder, resume):
     kind, parameters = settings.schedule
     if kind != "replay":
         return None
-    path = folder.replayed_file if resume else parameters[0]
+    path = parameters[0]
+    if resume and folder.replayed_file.exists():
+        path = folder.replayed_file
     record = PopulationRecord.load(path)
     try:
         record.schedule()

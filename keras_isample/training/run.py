@@ -86,7 +86,7 @@ def fit(
         say=say,
         progress=progress,
     ) as (folder, data):
-        if replay is not None and not resume:
+        if replay is not None and not folder.replayed_file.exists():
             replay.save(folder.replayed_file)
         trainer = Trainer(config, data, strategy)
         rows = trainer.restore(folder)

@@ -138,6 +138,13 @@ def test_run_keeps_its_own_copy_of_what_it_replays(tmp_path, record):
     assert read_replayed(gone, folder, True) == record
 
 
+def test_run_killed_before_it_had_its_copy_reads_the_original(tmp_path, record):
+    path = tmp_path / "autolr.json"
+    record.save(path)
+    found = read_replayed(replay(path), RunFolder(tmp_path / "run"), True)
+    assert found == record
+
+
 def test_other_schedules_are_not_replayed(tmp_path):
     folder = RunFolder(tmp_path)
     assert read_replayed(OptimizerConfig(), folder, False) is None
