@@ -95,68 +95,56 @@ def evaluation_table(comparison, arms):
 
 def epsilon_table(comparison, arms):
     """Validation Dice at n steps of arms of the same few seeds."""
-    seeds = comparison.common_seeds(arms)
-    moments = fractions_of(comparison.num_steps)
-    rows = []
-    for arm in arms:
-        histories = comparison.histories(arm, seeds)
-        tests = comparison.test_summaries(arm, seeds)
-        rows.append(
-            (
-                epsilon_of(arm),
-                len(histories),
-                *_dice_at(histories, moments),
-                measure(map(_test_dice, tests)),
-                measure(rows[-1]["acceptance_rate"] for rows in histories),
-            )
-        )
-    return Table(
+    return _small_table(
+        comparison,
+        arms,
         "Effect of epsilon",
-        (
-            "epsilon",
-            "runs",
-            *(f"{n} steps" for n in moments),
-            "test Dice",
-            "accepted at the end",
-        ),
-        rows,
-        "Mean validation Dice as above, of the seeds that all of them have.",
+        ("epsilon", epsilon_of),
+        ("accepted at the end", lambda rows: rows[-1]["acceptance_rate"]),
     )
 
 
 def ways_table(comparison, arms):
     """Validation Dice and the share of time of ways to make error maps."""
+    return _small_table(
+        comparison,
+        arms,
+        "Ways to make error maps",
+        ("sampling", lambda arm: arm.title),
+        (
+            "share of time on error maps",
+            lambda rows: (
+                _total(rows, "seconds_error_maps")
+                / sum(_total(rows, name) for name in _TIMES)
+            ),
+        ),
+    )
+
+
+def _small_table(comparison, arms, title, first, last):
+    """Dice of arms, named by one function, and one more figure of each run."""
     seeds = comparison.common_seeds(arms)
     moments = fractions_of(comparison.num_steps)
+    (first_name, name_of), (last_name, figure_of) = first, last
     rows = []
     for arm in arms:
         histories = comparison.histories(arm, seeds)
         tests = comparison.test_summaries(arm, seeds)
         rows.append(
             (
-                arm.title,
+                name_of(arm),
                 len(histories),
                 *_dice_at(histories, moments),
                 measure(map(_test_dice, tests)),
-                measure(
-                    _total(rows, "seconds_error_maps")
-                    / sum(_total(rows, name) for name in _TIMES)
-                    for rows in histories
-                ),
+                measure(map(figure_of, histories)),
             )
         )
+    steps = (f"{n} steps" for n in moments)
     return Table(
-        "Ways to make error maps",
-        (
-            "sampling",
-            "runs",
-            *(f"{n} steps" for n in moments),
-            "test Dice",
-            "time on error maps",
-        ),
+        title,
+        (first_name, "runs", *steps, "test Dice", last_name),
         rows,
-        "Mean validation Dice as above, of the seeds that all of them have; "
-        "share of the time of a run's epochs.",
+        "Mean validation Dice as above, of the seeds that all of them have.",
     )
 
 
