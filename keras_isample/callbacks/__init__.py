@@ -4,6 +4,7 @@ from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.learning_rate_warmup import LearningRateWarmup
+from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.model_snapshots import ModelSnapshots
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.volume_dice import VolumeDice
@@ -13,6 +14,7 @@ __all__ = [
     "DivergenceCheck",
     "ErrorMapUpdate",
     "LearningRateWarmup",
+    "LossSchedule",
     "ModelSnapshots",
     "OnlineErrorMaps",
     "VolumeDice",

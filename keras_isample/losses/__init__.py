@@ -1,5 +1,25 @@
 """Losses, written in `keras.ops`."""
 
+from keras_isample.losses.boundary_cross_entropy import BoundaryCrossEntropy
+from keras_isample.losses.class_weights import effective_number_weights
+from keras_isample.losses.class_weights import median_frequency_weights
+from keras_isample.losses.combined import CEDice
+from keras_isample.losses.combined import DiceFocal
 from keras_isample.losses.cross_entropy import CrossEntropy
+from keras_isample.losses.dice import Dice
+from keras_isample.losses.focal import Focal
+from keras_isample.losses.named import make_loss
+from keras_isample.losses.scheduled import ScheduledLoss
 
-__all__ = ["CrossEntropy"]
+__all__ = [
+    "BoundaryCrossEntropy",
+    "CEDice",
+    "CrossEntropy",
+    "Dice",
+    "DiceFocal",
+    "Focal",
+    "ScheduledLoss",
+    "effective_number_weights",
+    "make_loss",
+    "median_frequency_weights",
+]

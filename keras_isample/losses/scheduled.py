@@ -1,0 +1,141 @@
+"""Losses that follow one another: weighted cross-entropy, later Dice.
+
+Reference: Hegde et al., loss scheduling for brain MR.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_isample.losses.base import PerExampleLoss
+
+TRANSITIONS = ("step", "linear")
+
+
+@keras.saving.register_keras_serializable(package="keras_isample")
+class ScheduledLoss(PerExampleLoss):
+    """A sum of losses whose weights change from epoch to epoch.
+
+    With `transition="step"` each loss is the only one from its start to the
+    next one's. With `"linear"` the weight moves evenly from one loss to the
+    next between their starts; from the last start on the last loss is the only
+    one.
+
+    The weights in force are those of epoch 0 until the callback
+    `keras_isample.callbacks.LossSchedule` sets others. They are a function of
+    the epoch and in no file: a run resumed at `initial_epoch` has them again,
+    and a loaded model those of epoch 0 until it is trained. Losses at
+    different epochs cannot be compared; stop early by a metric instead.
+
+    All losses are computed at every step, whatever their weights.
+
+    Args:
+        losses: Losses of this package, in order.
+        starts: The epoch at which each begins, from 0, increasing.
+        transition: `"step"` or `"linear"`.
+        reduction: As in `keras.losses.Loss`; that of the parts is not used.
+        name: Name of the loss.
+        dtype: Type of the result; the computation is in float32.
+
+    Attributes:
+        weights: Variable of the weights in force, shape `(len(losses),)`.
+
+    Call arguments:
+        As of `losses`.
+
+    Raises:
+        ValueError: If the losses or their starts are not as above.
+
+    Example:
+    >>> loss = ScheduledLoss([CrossEntropy(), CEDice(), Dice()], [0, 40, 80])
+    >>> loss.weights_at(40)
+    array([0., 1., 0.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        losses,
+        starts,
+        *,
+        transition="step",
+        reduction="sum_over_batch_size",
+        name="scheduled",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        _check_losses(losses)
+        _check_starts(starts, len(losses))
+        if transition not in TRANSITIONS:
+            raise ValueError(
+                f"Argument `transition` must be one of {TRANSITIONS}. "
+                f"Received: transition={transition!r}."
+            )
+        self.losses = list(losses)
+        self.starts = list(starts)
+        self.transition = transition
+        self.weights = keras.Variable(
+            self.weights_at(0),
+            trainable=False,
+            dtype="float32",
+            name=f"{self.name}_weights",
+        )
+
+    def weights_at(self, epoch):
+        """Weight of each loss at an epoch (from 0), which sum to 1.
+
+        Returns:
+            Numpy array of float32, shape `(len(losses),)`.
+        """
+        current = sum(start <= epoch for start in self.starts) - 1
+        weights = np.zeros(len(self.starts), "float32")
+        weights[max(current, 0)] = 1
+        later = 0 <= current < len(self.starts) - 1
+        if self.transition == "linear" and later:
+            begin, end = self.starts[current : current + 2]
+            share = (epoch - begin) / (end - begin)
+            weights[current : current + 2] = 1 - share, share
+        return weights
+
+    def call(self, y_true, y_pred, voxel_weight=None):
+        values = [
+            loss.call(y_true, y_pred, voxel_weight) for loss in self.losses
+        ]
+        weights = ops.convert_to_tensor(self.weights)
+        return sum(weights[i] * value for i, value in enumerate(values))
+
+    def get_config(self):
+        config = super().get_config()
+        config["losses"] = [
+            keras.saving.serialize_keras_object(loss) for loss in self.losses
+        ]
+        config["starts"] = self.starts
+        config["transition"] = self.transition
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        losses = [
+            keras.saving.deserialize_keras_object(loss)
+            for loss in config["losses"]
+        ]
+        return cls(**{**config, "losses": losses})
+
+
+def _check_losses(losses):
+    for loss in losses:
+        ours = isinstance(loss, PerExampleLoss)
+        if not ours or isinstance(loss, ScheduledLoss):
+            raise ValueError(
+                "Argument `losses` must hold losses of keras_isample.losses, "
+                f"none of them scheduled itself. Received: {loss!r}."
+            )
+
+
+def _check_starts(starts, count):
+    starts = list(starts)
+    increasing = all(a < b for a, b in zip(starts, starts[1:], strict=False))
+    if not starts or len(starts) != count or starts[0] != 0 or not increasing:
+        raise ValueError(
+            "Argument `starts` must be one epoch for each loss, the first 0, "
+            f"increasing. Received: starts={starts} for {count} losses."
+        )

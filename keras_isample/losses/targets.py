@@ -1,0 +1,259 @@
+"""What the labels say: true classes, voxel weights and merged classes.
+
+Labels of partially annotated cases are coded as `class + 256 * s`. With s = 0
+the example is fully annotated; with s >= 1 the classes `merged_classes[s - 1]`
+were not annotated in it, so that a voxel called background may as well be of
+one of them: p(background) and their probabilities count as one class. All
+voxels of an example carry the same s, except for ignored ones.
+
+A voxel that is labeled as one of the merged classes all the same (a structure
+of which only a part was annotated) keeps its own class where voxels count one
+by one, as in cross-entropy; where classes are compared as a whole, as in Dice,
+it is background like the others.
+"""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+SET_STEP = 256
+"""Difference between the codes of a class in two annotation sets."""
+
+_SMALLEST = 1e-30
+"""Keeps log(p) finite; far below what softmax gives in float32, so that a
+voxel that is badly wrong keeps its gradient."""
+
+_SMALLEST_HALF = 2.0**-14
+"""The same for float16 probabilities, whose gradient 1/p has to stay below
+65504: smaller ones are on the tangent of the logarithm."""
+
+_EXCLUDED = -1e30
+"""Log of the probability of a class that is not in a sum."""
+
+
+class Targets(NamedTuple):
+    """What a loss compares the predictions of a batch with.
+
+    Attributes:
+        true: Probability of each class, one-hot for integer labels, shape
+            `(batch, *spatial, num_classes)`.
+        weight: How often a voxel counts, 0 if ignored, `(batch, *spatial)`.
+        merged: 1 for each class that counts as background, shape
+            `(batch, 1, ..., num_classes)`; `None` if none ever does.
+    """
+
+    true: object
+    weight: object
+    merged: object
+
+
+def decode_labels(y_true, ignore_label=255):
+    """Splits coded integer labels into their parts.
+
+    Args:
+        y_true: Labels `class + 256 * s`, shape `(batch, *spatial)`. Ignored
+            voxels are `ignore_label` with any s.
+        ignore_label: Label of voxels without weight, or `None`.
+
+    Returns:
+        classes: int32, shape `(batch, *spatial)`; 0 where ignored.
+        valid: float32, 1 or 0 where ignored, same shape.
+        sets: int32, s of each example, shape `(batch,)`.
+    """
+    labels = ops.cast(y_true, "int32")
+    classes = ops.mod(labels, SET_STEP)
+    sets = ops.floor_divide(labels, SET_STEP)
+    axes = tuple(range(1, len(labels.shape)))
+    sets = ops.maximum(ops.max(sets, axis=axes), 0)
+    if ignore_label is None:
+        return classes, ops.ones_like(classes, dtype="float32"), sets
+    ignored = ops.equal(classes, ignore_label % SET_STEP)
+    valid = 1.0 - ops.cast(ignored, "float32")
+    return ops.where(ignored, 0, classes), valid, sets
+
+
+def make_targets(
+    y_true,
+    y_pred,
+    *,
+    ignore_label=255,
+    merged_classes=(),
+    voxel_weight=None,
+):
+    """The `Targets` of a batch.
+
+    Args:
+        y_true: Integer labels, shape `(batch, *spatial)` or `(batch,
+            *spatial, 1)`; or the probability of each class, as one-hot
+            labels, shape of `y_pred`, where neither `ignore_label` nor
+            annotation sets apply.
+        y_pred: Predictions, shape `(batch, *spatial, num_classes)`.
+        ignore_label: Label of voxels without weight, or `None`.
+        merged_classes: A tuple of classes for each annotation set.
+        voxel_weight: Shape `(batch, *spatial)` or `(batch, *spatial, 1)`, or
+            `None`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+    """
+    num_classes = y_pred.shape[-1]
+    if _is_one_hot(y_true, y_pred):
+        true = ops.cast(y_true, "float32")
+        weight = ops.ones_like(true[..., 0])
+        merged = None
+    else:
+        labels = _without_last_axis(y_true, y_pred)
+        classes, weight, sets = decode_labels(labels, ignore_label)
+        true = ops.one_hot(classes, num_classes, dtype="float32")
+        merged = _merged(sets, merged_classes, y_pred)
+    if voxel_weight is not None:
+        voxel_weight = ops.cast(voxel_weight, "float32")
+        weight = weight * _without_last_axis(voxel_weight, y_pred)
+    return Targets(true, weight, merged)
+
+
+def probabilities(y_pred, from_logits):
+    """Probabilities in float32."""
+    y_pred = ops.cast(y_pred, "float32")
+    return ops.softmax(y_pred, axis=-1) if from_logits else y_pred
+
+
+def log_probabilities(y_pred, targets, from_logits):
+    """Logarithm of what each label is worth, in float32.
+
+    That of background is log(p(background) + sum of p of the classes merged
+    with it); the others are log(p). Finite for p = 0.
+    """
+    if from_logits:
+        log_p = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
+        if targets.merged is None:
+            return log_p
+        terms = ops.where(_is_background(targets), log_p, _EXCLUDED)
+        background = ops.logsumexp(terms, axis=-1, keepdims=True)
+        return ops.concatenate([background, log_p[..., 1:]], axis=-1)
+    dtype = keras.backend.standardize_dtype(y_pred.dtype)
+    p = ops.cast(y_pred, "float32")
+    if targets.merged is not None:
+        background = ops.where(_is_background(targets), p, 0.0)
+        background = ops.sum(background, axis=-1, keepdims=True)
+        p = ops.concatenate([background, p[..., 1:]], axis=-1)
+    if dtype != "float16":
+        return ops.log(ops.maximum(p, _SMALLEST))
+    below = ops.minimum(p, _SMALLEST_HALF) / _SMALLEST_HALF - 1.0
+    return ops.log(ops.maximum(p, _SMALLEST_HALF)) + below
+
+
+def fold(values, targets):
+    """Adds the merged classes of each example to its background.
+
+    Args:
+        values: Probabilities or labels, `(batch, *spatial, num_classes)`.
+        targets: `Targets` of the batch.
+
+    Returns:
+        The same shape; 0 for merged classes.
+    """
+    if targets.merged is None:
+        return values
+    moved = ops.sum(values * targets.merged, axis=-1, keepdims=True)
+    kept = values * (1.0 - targets.merged)
+    return ops.concatenate([kept[..., :1] + moved, kept[..., 1:]], axis=-1)
+
+
+def true_class_probability(
+    y_true, probabilities, merged_classes=(), ignore_label=255
+):
+    """p(true class) of each voxel, as cross-entropy sees it.
+
+    Args:
+        y_true: Integer or one-hot labels, as of `make_targets`.
+        probabilities: Shape `(batch, *spatial, num_classes)`.
+        merged_classes: A tuple of classes for each annotation set.
+        ignore_label: Label of ignored voxels, or `None`.
+
+    Returns:
+        float32, shape `(batch, *spatial)`; 0 for ignored voxels and for
+        labels that are no class.
+    """
+    merged_classes = check_merged_classes(merged_classes)
+    targets = make_targets(
+        y_true,
+        probabilities,
+        ignore_label=ignore_label,
+        merged_classes=merged_classes,
+    )
+    p = ops.cast(probabilities, "float32")
+    true = ops.sum(targets.true * p, axis=-1)
+    if targets.merged is not None:
+        others = ops.sum(targets.merged * p, axis=-1)
+        true = true + targets.true[..., 0] * others
+    return true * targets.weight
+
+
+def check_merged_classes(merged_classes):
+    """`merged_classes` as a tuple of tuples.
+
+    Raises:
+        ValueError: If it is no sequence of sets of foreground classes.
+    """
+    try:
+        sets = tuple(tuple(int(k) for k in each) for each in merged_classes)
+    except TypeError:
+        sets = ((0,),)
+    for each in sets:
+        if not each or min(each) < 1 or len(set(each)) < len(each):
+            raise ValueError(
+                "Argument `merged_classes` must hold tuples of different "
+                "foreground classes, one tuple for each annotation set, such "
+                f"as ((1,), (1, 2)). Received: merged_classes={merged_classes}."
+            )
+    return sets
+
+
+def _is_one_hot(y_true, y_pred):
+    rank, num_classes = len(y_pred.shape), y_pred.shape[-1]
+    if len(y_true.shape) == rank - 1:
+        return False
+    if len(y_true.shape) == rank and y_true.shape[-1] in (1, num_classes):
+        return y_true.shape[-1] != 1
+    raise ValueError(
+        "Labels must be integers of shape (batch, *spatial) or (batch, "
+        "*spatial, 1), or one-hot of the shape of the predictions. Received: "
+        f"y_true of shape {tuple(y_true.shape)}, y_pred of shape "
+        f"{tuple(y_pred.shape)}."
+    )
+
+
+def _without_last_axis(values, y_pred):
+    if len(values.shape) == len(y_pred.shape):
+        return ops.squeeze(values, axis=-1)
+    return values
+
+
+def _merged(sets, merged_classes, y_pred):
+    """Row of each example in a table of the sets."""
+    if not merged_classes:
+        return None
+    num_classes = y_pred.shape[-1]
+    last = max(max(each) for each in merged_classes)
+    if last >= num_classes:
+        raise ValueError(
+            f"Argument `merged_classes` names class {last}, but the "
+            f"predictions have {num_classes} classes."
+        )
+    table = np.zeros((len(merged_classes) + 1, num_classes), "float32")
+    for row, classes in enumerate(merged_classes, start=1):
+        table[row, list(classes)] = 1
+    rows = ops.one_hot(sets, len(table), dtype="float32")
+    merged = ops.matmul(rows, ops.convert_to_tensor(table))
+    spatial = (1,) * (len(y_pred.shape) - 2)
+    return ops.reshape(merged, (-1, *spatial, num_classes))
+
+
+def _is_background(targets):
+    """True for background and the classes merged with it."""
+    first = np.zeros(targets.merged.shape[-1], "float32")
+    first[0] = 1
+    return targets.merged + ops.convert_to_tensor(first) > 0
