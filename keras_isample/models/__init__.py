@@ -4,6 +4,7 @@ from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.dual_path import single_input
 from keras_isample.models.dual_path_geometry import DualPathGeometry
 from keras_isample.models.patch_geometry import PlainGeometry
+from keras_isample.models.patch_geometry import SliceGeometry
 from keras_isample.models.receptive_field import measure_receptive_field
 from keras_isample.models.segmentation_model import SegmentationModel
 
@@ -11,6 +12,7 @@ __all__ = [
     "DualPathGeometry",
     "PlainGeometry",
     "SegmentationModel",
+    "SliceGeometry",
     "dual_path_resnet",
     "measure_receptive_field",
     "single_input",

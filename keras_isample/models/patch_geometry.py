@@ -75,3 +75,45 @@ class PlainGeometry:
         """The labeled voxels; the center is voxel `size // 2` of them."""
         first = tuple(-(size // 2) for size in self._sizes)
         return Grid("labels", first, self._sizes)
+
+
+@dataclass(frozen=True)
+class SliceGeometry(PlainGeometry):
+    """Slices, as 2D networks have them: without the axis that they lie across.
+
+    Args:
+        patch_size: Voxels along the two axes of the slice, or one number for
+            both.
+        axis: Axis of the scan in RAS+ that slices lie across: 0 (sagittal), 1
+            (coronal) or 2 (axial).
+        whole: Whether patches are whole slices: they have the middle of the
+            scan in their middle, and with uniform sampling every slice is
+            shown once before any is shown again.
+
+    Raises:
+        ValueError: If `patch_size` is not positive or there is no such axis.
+    """
+
+    patch_size: int | tuple[int, int] = 256
+    axis: int = 2
+    whole: bool = False
+
+    def __post_init__(self):
+        if self.axis not in (0, 1, 2):
+            raise ValueError(
+                f"Argument `axis` must be 0, 1 or 2. Received: {self.axis!r}."
+            )
+        sides = self.patch_size
+        if not isinstance(sides, int) and len(tuple(sides)) != 2:
+            raise ValueError(
+                "Argument `patch_size` must be one or two positive integers. "
+                f"Received: patch_size={self.patch_size}."
+            )
+        super().__post_init__()
+
+    @property
+    def _sizes(self):
+        sides = self.patch_size
+        sides = [sides] * 2 if isinstance(sides, int) else list(sides)
+        sides.insert(self.axis, 1)
+        return tuple(sides)

@@ -12,6 +12,9 @@ import numpy as np
 MAX_ANGLES_DEGREES = (4.0, 4.0, 10.0)
 """About the left-right, posterior-anterior and inferior-superior axes."""
 
+SLICE_ANGLE_DEGREES = 10.0
+"""Largest turn of a slice in the cardiac study."""
+
 DRAWS = 6
 """Uniform draws that one augmentation takes."""
 
@@ -39,6 +42,52 @@ def patch_matrices(draws, spacing, spacing_jitter, flat=False):
     finest = spacing.min(axis=1, keepdims=True)
     jittered = spacing + spacing_jitter * finest * signed[:, 3:]
     return _rotations(angles) * jittered[:, None, :] / spacing[:, :, None]
+
+
+def slice_matrices(draws, spacing, axis):
+    """Matrices of the cardiac study's augmentation of slices.
+
+    One of four, each with the same chance: nothing, a flip along the first or
+    along the second axis of the slice, a turn within 10 degrees.
+
+    Args:
+        draws: From U(0, 1), `(n, DRAWS)`; the first two are used.
+        spacing: Of the scans, in mm, `(n, 3)`.
+        axis: Axis that the slices lie across.
+
+    Returns:
+        float64 `(n, 3, 3)`, as of `patch_matrices`.
+    """
+    draws = np.asarray(draws, np.float64)
+    spacing = np.asarray(spacing, np.float64)
+    kind = np.floor(4 * draws[:, 0]).astype(int)
+    signed = 2 * draws[:, 1] - 1
+    angles = np.zeros((len(draws), 3))
+    turned = kind == 3
+    angles[turned, axis] = np.radians(SLICE_ANGLE_DEGREES) * signed[turned]
+    ratio = spacing[:, None, :] / spacing[:, :, None]
+    matrices = _rotations(angles) * ratio
+    in_plane = [k for k in range(3) if k != axis]
+    for number, flipped in enumerate(in_plane, start=1):
+        matrices[kind == number, flipped, flipped] = -1
+    return matrices
+
+
+def flip_shifts(matrices, size):
+    """What a flip of an even number of points moves their center by.
+
+    Point `size // 2` is the center; turned round, the points would else begin
+    a voxel later.
+
+    Args:
+        matrices: float64 `(n, 3, 3)`.
+        size: Points along each axis.
+
+    Returns:
+        int64 `(n, 3)`, to be added to the centers.
+    """
+    flipped = np.diagonal(matrices, axis1=1, axis2=2) < 0
+    return -(flipped & (np.array(size) % 2 == 0)).astype(np.int64)
 
 
 def _rotations(angles):

@@ -36,6 +36,7 @@ from keras_isample.sampling.inverse import below
 from keras_isample.sampling.inverse import choose
 from keras_isample.sampling.mapped import MappedCases
 from keras_isample.sampling.patches import PatchReader
+from keras_isample.sampling.slices import SliceDraw
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +89,14 @@ class ISample:
             maps the last update made (all cases before the first). `"all"`:
             from all cases, each with the same share; only class and center
             are drawn again after a rejection.
-        augment: Whether patches are rotated and their spacing varied.
+        augment: Whether patches are rotated and their spacing varied, or what
+            `augmentation` says.
+        augmentation: `"isample"`, or `"cardiac"` for slices: one of nothing,
+            a flip along either axis and a turn within 10 degrees.
         spacing_jitter: Largest change of spacing, times the finest spacing.
         context_width: Side of the box mean of the network's second input.
         geometry: What the network sees around a center, such as
-            `PlainGeometry`, and used in place of `patch_size` and
+            `PlainGeometry` or `SliceGeometry`, in place of `patch_size` and
             `context_width`; if `None`, what the dual-path network sees.
         seed: Seed of all draws.
         folder: Where error maps are kept; a temporary folder if `None`.
@@ -122,6 +126,7 @@ class ISample:
         cases_per_batch=None,
         sample_from="refreshed",
         augment=True,
+        augmentation="isample",
         spacing_jitter=0.1,
         context_width=3,
         geometry=None,
@@ -141,6 +146,13 @@ class ISample:
             )
         _check_choice("sampling", sampling, ("isample", "uniform"))
         _check_choice("sample_from", sample_from, ("refreshed", "all"))
+        _check_choice("augmentation", augmentation, ("isample", "cardiac"))
+        across = getattr(self.geometry, "axis", None)
+        if augmentation == "cardiac" and across is None:
+            raise ValueError(
+                'Argument `augmentation` may be "cardiac" for slices only. '
+                f"Received: geometry={self.geometry}."
+            )
         if not 0 <= epsilon <= 1:
             raise ValueError(
                 "Argument `epsilon` must lie in [0, 1]. "
@@ -162,6 +174,7 @@ class ISample:
         self.cases_per_batch = cases_per_batch
         self.sample_from = sample_from
         self.augment = augment
+        self.augmentation = augmentation
         self.spacing_jitter = spacing_jitter
         self.seed = int(seed)
         self.num_channels = len(self.cases[0].scales)
@@ -172,6 +185,15 @@ class ISample:
         self._exact = ExactDraw(
             mapped, self._voxels, self.error_maps, self.epsilon
         )
+        self._slices = None
+        if getattr(self.geometry, "whole", False):
+            self._slices = SliceDraw(self.cases, across, self.seed)
+            if sampling == "uniform" and cases_per_batch is not None:
+                raise ValueError(
+                    "Argument `cases_per_batch` must be None where every "
+                    "slice is shown in turn. "
+                    f"Received: cases_per_batch={cases_per_batch}."
+                )
         self.epoch = 0
         self.use(range(len(self.cases)))
 
@@ -224,7 +246,7 @@ class ISample:
             `tf.data.Dataset` of `(inputs, labels)`: float32 `(batch, *size,
             channels)` for the one input of the geometry, or a tuple of them,
             `(image, context)` for the dual-path network; uint8
-            `(batch, *size)`, 255 outside of the scan.
+            `(batch, *size)`, 255 outside of the scan. Slices have two sides.
         """
         patches = self._batches(steps).map(
             self._reader.read_batch,
@@ -284,6 +306,26 @@ class ISample:
     def _draw_block(self, block, batches):
         """Cases, centers and matrices of some batches, `(batches, n, ...)`."""
         rng = np.random.default_rng((self.seed, self.epoch, block, _STREAM))
+        number = batches * self.batch_size
+        if self._slices is not None and self.sampling == "uniform":
+            first = block * number
+            case, center = self._slices.draw(self.epoch, first, number)
+            matrix = self._draw_matrices(rng, case)
+        else:
+            case, center, matrix = self._draw_centers(rng, batches)
+            if self._slices is not None:
+                center = self._slices.middles(case, center)
+        if self.augmentation == "cardiac":
+            center = center + augmentation.flip_shifts(
+                matrix, self.geometry.labels.size
+            )
+        return tuple(
+            array.reshape(batches, self.batch_size, *array.shape[1:])
+            for array in (case, center, matrix)
+        )
+
+    def _draw_centers(self, rng, batches):
+        """Cases, accepted centers and matrices of some batches, `(n, ...)`."""
         row, label, empty = self._draw_classes(rng, batches)
         case = self._use.cases[row]
         matrix = self._draw_matrices(rng, case)
@@ -292,16 +334,17 @@ class ISample:
             position = self._draw_voxels(rng, *key, len(slots))
             shape = self.cases[case[slots[0]]].shape
             center[slots] = np.stack(np.unravel_index(position, shape), axis=1)
-        return tuple(
-            array.reshape(batches, self.batch_size, *array.shape[1:])
-            for array in (case, center, matrix)
-        )
+        return case, center, matrix
 
     def _draw_matrices(self, rng, case):
         if not self.augment:
             return np.tile(np.eye(3), (len(case), 1, 1))
         draws = rng.random((len(case), augmentation.DRAWS))
         spacing = np.array([self.cases[index].spacing for index in case])
+        if self.augmentation == "cardiac":
+            return augmentation.slice_matrices(
+                draws, spacing, self.geometry.axis
+            )
         flat = np.array([self.cases[index].shape for index in case]) == 1
         flat |= np.array(self.geometry.labels.size) == 1
         return augmentation.patch_matrices(

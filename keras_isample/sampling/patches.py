@@ -54,7 +54,8 @@ class PatchReader:
         Returns:
             `(inputs, labels)`: normalized float32 `(batch, *size, channels)`,
             a tuple of them if the geometry has several inputs; uint8
-            `(batch, *size)`, `OUTSIDE_LABEL` outside of the scan.
+            `(batch, *size)`, `OUTSIDE_LABEL` outside of the scan. Slices come
+            without the axis that they lie across.
         """
         scale = tf.gather(tf.constant(self._scales), case)
         offset = tf.gather(tf.constant(self._offsets), case)
@@ -62,6 +63,10 @@ class PatchReader:
         grids = self.geometry.inputs
         inputs = tuple(self._read(grid, *arguments) for grid in grids)
         labels = self._read(self.geometry.labels, *arguments)
+        across = getattr(self.geometry, "axis", None)
+        if across is not None:
+            inputs = tuple(tf.squeeze(x, axis=1 + across) for x in inputs)
+            labels = tf.squeeze(labels, axis=1 + across)
         return inputs if len(inputs) > 1 else inputs[0], labels
 
     def _read(self, grid, case, center, matrix, scale, offset):

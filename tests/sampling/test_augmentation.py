@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from keras_isample.sampling.augmentation import DRAWS
+from keras_isample.sampling.augmentation import flip_shifts
 from keras_isample.sampling.augmentation import patch_matrices
+from keras_isample.sampling.augmentation import slice_matrices
 
 SPACING = (1.0, 0.8, 3.0)
 
@@ -102,3 +104,45 @@ def test_slices_are_turned_in_their_plane_only():
         assert not np.allclose(matrices[number], np.eye(3))
     free = patch_matrices(draws, np.ones((4, 3)), 0.0)
     np.testing.assert_array_equal(matrices[3], free[3])
+
+
+def slice_draws(kind, turn=0.5):
+    """Draws of the kind-th of the four augmentations of a slice."""
+    draws = np.full((1, DRAWS), 0.5)
+    draws[0, :2] = (kind + 0.5) / 4, turn
+    return draws
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_slice_is_left_or_flipped_along_one_of_its_axes(axis):
+    in_plane = [k for k in range(3) if k != axis]
+    for kind, flipped in enumerate([None, *in_plane]):
+        diagonal = np.ones(3)
+        if flipped is not None:
+            diagonal[flipped] = -1
+        matrix = slice_matrices(slice_draws(kind), [SPACING], axis)[0]
+        assert matrix == pytest.approx(np.diag(diagonal))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_a_slice_is_turned_in_its_plane_by_ten_degrees_at_most(axis, end):
+    matrix = slice_matrices(slice_draws(3, end), [SPACING], axis)[0]
+    turn = in_mm(matrix)
+    assert turn @ turn.T == pytest.approx(np.eye(3))
+    assert turn[axis, axis] == 1
+    assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(10)
+
+
+def test_each_of_the_four_has_the_same_chance():
+    draws = np.random.default_rng(0).random((4000, DRAWS))
+    matrices = slice_matrices(draws, np.tile(SPACING, (4000, 1)), 2)
+    flipped = np.diagonal(matrices, axis1=1, axis2=2) < 0
+    turned = matrices[:, 0, 1] != 0
+    shares = [*flipped.mean(axis=0), turned.mean()]
+    assert shares == pytest.approx([0.25, 0.25, 0, 0.25], abs=0.03)
+
+
+def test_a_flip_of_an_even_number_of_points_moves_their_center():
+    matrices = np.stack([np.diag([-1.0, 1, 1]), np.diag([1, -1.0, 1])])
+    assert flip_shifts(matrices, (6, 5, 1)).tolist() == [[-1, 0, 0], [0, 0, 0]]
