@@ -1,4 +1,4 @@
-"""Dice on whole validation scans, after each epoch."""
+"""Overlap with the truth on whole validation scans, after each epoch."""
 
 import time
 
@@ -13,13 +13,15 @@ from keras_isample.volumes.overlap import dice_per_class
 
 
 class VolumeDice(keras.callbacks.Callback):
-    """Segments whole scans and logs the Dice of each class.
+    """Segments whole scans and logs Dice and IoU of each class.
 
     On the training grid, without post-processing. A class that was not
     annotated in a case, or is absent from both label maps, is left out of the
-    means. Adds `val_dice` (mean over the foreground classes), `val_dice_<name>`
-    and `seconds_validation` to the epoch's logs, where `EarlyStopping` or
-    `ModelCheckpoint` find them (`mode="max"`).
+    means. Adds `val_dice` (mean over the foreground classes),
+    `val_dice_<name>`, `val_iou`, `val_iou_<name>`, `val_accuracy` (share of the
+    voxels that are right, background included) and `seconds_validation` to the
+    epoch's logs, where `EarlyStopping` or `ModelCheckpoint` find them
+    (`mode="max"`).
 
     Args:
         cohort: The validation `Cohort`.
@@ -52,23 +54,40 @@ class VolumeDice(keras.callbacks.Callback):
         if not due or not self.cases or logs is None:
             return
         started = time.monotonic()
-        dice = self.dice()
-        logs["val_dice"] = _mean(dice)
-        for name, value in zip(self.class_names[1:], dice, strict=True):
-            logs[f"val_dice_{name}"] = float(value)
+        table, accuracy = self._measure()
+        # Of one case; the mean of quotients is not the quotient of means.
+        for name, values in (("dice", table), ("iou", table / (2 - table))):
+            means = _class_means(values)
+            logs[f"val_{name}"] = _mean(means)
+            for label, value in zip(self.class_names[1:], means, strict=True):
+                logs[f"val_{name}_{label}"] = float(value)
+        logs["val_accuracy"] = _mean(accuracy)
         logs["seconds_validation"] = time.monotonic() - started
 
     def dice(self):
         """Mean Dice of each foreground class, nan where no case has it."""
+        return _class_means(self._measure()[0])
+
+    def _measure(self):
+        """Dice, `(cases, classes)`, and the share of right voxels, a case."""
         num_classes = len(self.class_names)
         table = np.full((len(self.cases), num_classes), np.nan)
-        for row, case in zip(table, self.cases, strict=True):
+        accuracy = np.full(len(self.cases), np.nan)
+        for number, case in enumerate(self.cases):
             prediction = predict_label_map(
                 self.model, case.scan(), tile_memory=self.tile_memory
             )
-            row[:] = dice_per_class(case.labels(), prediction, num_classes)
+            labels = case.labels()
+            row = dice_per_class(labels, prediction, num_classes)
             row[list(case.missing)] = np.nan
-        return [_mean(column) for column in table[:, 1:].T]
+            table[number] = row
+            if not case.missing:
+                accuracy[number] = np.mean(labels == prediction)
+        return table, accuracy
+
+
+def _class_means(table):
+    return [_mean(column) for column in table[:, 1:].T]
 
 
 def _mean(values):
