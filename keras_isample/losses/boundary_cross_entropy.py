@@ -15,8 +15,8 @@ from keras_isample.losses.cross_entropy import CrossEntropy
 
 KINDS = ("ronneberger", "gradient")
 
-_FAR = 1e6
-"""Squared distance to a structure that is not in the window, in voxels."""
+_FAR = 1e12
+"""Squared distance to a structure that is not there, in voxels."""
 
 
 @keras.saving.register_keras_serializable(package="keras_isample")
@@ -28,9 +28,10 @@ class BoundaryCrossEntropy(CrossEntropy):
     nearest structure, 0 inside. A structure is a foreground class: pieces of
     the same class are not told apart, other than Ronneberger's cells. So the
     weight is high in narrow gaps and where two structures touch. With a single
-    structure it is w_class. Distances are Euclidean, in voxels, exact up to
-    3 sigma along each axis, beyond which the term (below 0.012 w_0) is 0.
-    Only structures within the patch are seen.
+    structure it is w_class. Distances are Euclidean, in voxels, and exact;
+    where d2 is 3 sigma or more the term, at most 0.0112 w_0, is taken as 0.
+    Only structures within the patch are seen. The map is computed at every
+    step, in time proportional to sigma, voxels and classes.
 
     `kind="gradient"`: `w = w_class + w_0` where a face neighbor is of another
     class, background included, else `w_class`: the boundary term of QuickNAT,

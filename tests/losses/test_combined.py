@@ -1,0 +1,98 @@
+"""Sums of two losses are the sums of their values."""
+
+import pytest
+
+from keras_isample.losses import CEDice
+from keras_isample.losses import CrossEntropy
+from keras_isample.losses import Dice
+from keras_isample.losses import DiceFocal
+from keras_isample.losses import Focal
+
+ONE = [0.5, 1.0, 2.0, 1.0]
+TWO = [0.1, 3.0, 1.0, 1.0]
+
+
+@pytest.fixture
+def batch(random_batch):
+    labels, _, p = random_batch((2, 4, 5))
+    labels[0, 0] = 255
+    labels[1, :2] = 0
+    return labels, p
+
+
+def test_ce_dice_is_the_weighted_sum(batch):
+    loss = CEDice(
+        ce_class_weights=ONE,
+        dice_class_weights=TWO,
+        ce_weight=0.5,
+        dice_weight=2.0,
+        include_background=False,
+        epsilon=0.1,
+        absent="smooth",
+        batch=True,
+    )
+    dice = Dice(
+        class_weights=TWO,
+        include_background=False,
+        epsilon=0.1,
+        absent="smooth",
+        batch=True,
+    )
+    ce = CrossEntropy(class_weights=ONE, batch=True)
+    expected = 0.5 * float(ce(*batch)) + 2 * float(dice(*batch))
+    assert float(loss(*batch)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_dice_focal_is_the_weighted_sum(batch):
+    loss = DiceFocal(
+        1.5,
+        focal_class_weights=ONE,
+        dice_class_weights=TWO,
+        focal_weight=3.0,
+        dice_weight=0.25,
+    )
+    focal = Focal(1.5, class_weights=ONE)
+    dice = Dice(class_weights=TWO)
+    expected = 3 * float(focal(*batch)) + 0.25 * float(dice(*batch))
+    assert float(loss(*batch)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_parts_are_alike_by_default(batch):
+    expected = float(CrossEntropy()(*batch)) + float(Dice()(*batch))
+    assert float(CEDice()(*batch)) == pytest.approx(expected, rel=1e-6)
+    expected = float(Focal()(*batch)) + float(Dice()(*batch))
+    assert float(DiceFocal()(*batch)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "argument"),
+    [
+        (CEDice, "ce_weight"),
+        (CEDice, "dice_weight"),
+        (DiceFocal, "focal_weight"),
+    ],
+)
+def test_negative_weight_of_a_part_is_refused(loss, argument):
+    with pytest.raises(ValueError, match=f"`{argument}`"):
+        loss(**{argument: -1.0})
+
+
+def test_config_keeps_all_arguments(batch):
+    options = {
+        "dice_class_weights": (1.0, 2.0),
+        "dice_weight": 0.5,
+        "include_background": False,
+        "epsilon": 0.5,
+        "absent": "smooth",
+        "batch": True,
+    }
+    ce = {"ce_class_weights": (3.0, 4.0), "ce_weight": 2.0}
+    focal = {
+        "focal_class_weights": (3.0, 4.0),
+        "focal_weight": 2.0,
+        "gamma": 1.0,
+    }
+    for loss, own in ((CEDice, ce), (DiceFocal, focal)):
+        config = loss(**options, **own).get_config()
+        assert {name: config[name] for name in options} == options
+        assert {name: config[name] for name in own} == own
