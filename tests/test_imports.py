@@ -32,7 +32,7 @@ OUTSIDE = {
     "errors": set(),
     "version": set(),
     "config": set(),
-    "volumes": ARRAYS,
+    "volumes": ARRAYS | {"PIL"},
     "data": ARRAYS,
     "metrics": ARRAYS | KERAS,
     "figures": {"numpy", "matplotlib"},

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from keras_isample.commands.label_tables import write_label_tables
+from keras_isample.commands.predict import label_file_name
 from keras_isample.commands.predict import load_model
 from keras_isample.commands.predict import predict_case
 from keras_isample.commands.sides import side_cohort
@@ -74,7 +75,7 @@ def evaluate_run(
     cases, side_cases = [], []
     for done, case in enumerate(cohort.cases, start=1):
         prediction, _ = predict_case(model, case, tile_memory, postprocess)
-        file = out / f"{case.name}.nii.gz"
+        file = out / label_file_name(case)
         write_volume(file, prediction, overwrite=True)
         cases.append(_evaluate_case(cohort, case, prediction, file))
         if sides:

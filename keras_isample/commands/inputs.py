@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+from keras_isample.data.channels import peek_channels
 from keras_isample.data.layout import Case
+from keras_isample.data.listing import ENDINGS
 from keras_isample.data.listing import list_scans
 from keras_isample.data.listing import stem_of
 from keras_isample.data.recognition import recognize
@@ -14,8 +16,8 @@ def find_inputs(paths, num_channels, *, modality="CTce_ThAb"):
     """Lists scans in files, folders of scans and data sets.
 
     In a folder, `CASE_0000.nii.gz`, `CASE_0001.nii.gz`, ... are the channels
-    of one case if the model has several. A data set gives all labeled cases
-    that its layout has.
+    of one case if the model has several; an RGB picture is three. A
+    data set gives all labeled cases that its layout has.
 
     Args:
         paths: Files and folders.
@@ -41,10 +43,11 @@ def find_inputs(paths, num_channels, *, modality="CTce_ThAb"):
                     f"has the same case name as {other.images[0]}",
                     "Predict them into two folders",
                 )
-            if len(case.images) != num_channels:
+            found = sum(map(peek_channels, case.images))
+            if found != num_channels:
                 raise InputError(
                     case.images[0],
-                    f"case {case.name} has {len(case.images)} channel(s), the "
+                    f"case {case.name} has {found} channel(s), the "
                     f"model needs {num_channels}",
                     "Give one file a channel: CASE_0000.nii.gz, "
                     "CASE_0001.nii.gz",
@@ -63,8 +66,13 @@ def _cases_of(path, num_channels, modality):
         return recognize(path, modality).cases
     if num_channels == 1:
         return [_single(stem, file) for stem, file in scans.items()]
-    names = sorted({_case_name(stem) for stem in scans})
-    return [_channels(name, scans, path, num_channels) for name in names]
+    whole = {s: f for s, f in scans.items() if peek_channels(f) == num_channels}
+    parts = {s: f for s, f in scans.items() if s not in whole}
+    names = sorted({_case_name(stem) for stem in parts})
+    return [
+        *(_single(stem, file) for stem, file in whole.items()),
+        *(_channels(name, parts, path, num_channels) for name in names),
+    ]
 
 
 def _case_of_file(path, num_channels):
@@ -73,9 +81,9 @@ def _case_of_file(path, num_channels):
         raise InputError(
             path,
             "is not a scan by its name",
-            "Give .nii.gz, .nii or .mgz files, or a folder of them",
+            "Give .nii.gz, .nii, .mgz, .png or .npy files, or a folder of them",
         )
-    if num_channels == 1:
+    if num_channels in (1, peek_channels(path)):
         return _single(stem, path)
     scans = list_scans(path.parent)
     return _channels(_case_name(stem), scans, path.parent, num_channels)
@@ -91,7 +99,7 @@ def _channels(name, scans, folder, num_channels):
     for stem in stems:
         if stem not in scans:
             raise InputError(
-                folder / f"{stem}.nii.gz",
+                folder / f"{stem}{ENDINGS[0]}",
                 f"is missing; the model needs {num_channels} channels",
                 "Give one file a channel",
             )

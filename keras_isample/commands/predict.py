@@ -7,14 +7,14 @@ import keras
 from keras_isample.commands.inputs import find_inputs
 from keras_isample.commands.label_tables import check_label_tables
 from keras_isample.commands.label_tables import write_label_tables
+from keras_isample.data.channels import check_headers
+from keras_isample.data.channels import load_channels
+from keras_isample.data.listing import ending_of
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference.full_volume import predict_volume
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.components import keep_largest_components
-from keras_isample.volumes.grid import check_same_grid
-from keras_isample.volumes.reading import read_grid
-from keras_isample.volumes.reading import read_volume
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
 
@@ -65,6 +65,9 @@ def predict(
 ):
     """Segments scans and writes `<case>.nii.gz` into a folder.
 
+    A PNG picture gets a gray PNG of its size whose values are the classes, an
+    NPY file an NPY file; probabilities are NIfTI in any case.
+
     Args:
         run: Run folder or `.keras` file.
         inputs: Files, folders and data sets.
@@ -91,7 +94,7 @@ def predict(
         inputs, model.metadata["num_channels"], modality=facts.modality
     )
     out = Path(out)
-    targets = [out / f"{case.name}.nii.gz" for case in cases]
+    targets = [out / label_file_name(case) for case in cases]
     extras = [out / f"{case.name}_probabilities.nii.gz" for case in cases]
     _check_out(out, targets + extras * probabilities, overwrite)
     names = facts.class_names or [
@@ -101,7 +104,7 @@ def predict(
     if not overwrite:
         check_label_tables(out, names)
     for case in cases:
-        _check_headers(case)
+        check_headers(case, model.metadata["num_channels"])
     for done, (case, target, extra) in enumerate(
         zip(cases, targets, extras, strict=True), start=1
     ):
@@ -130,18 +133,9 @@ def _check_out(out, targets, overwrite):
             )
 
 
-def _check_headers(case):
-    """Refuses early what can be seen without the voxels."""
-    grids = [read_grid(path, warn=lambda line: None) for path in case.images]
-    for path, grid in zip(case.images[1:], grids[1:], strict=True):
-        check_same_grid(grids[0], case.images[0], grid, path)
-
-
-def _read_channels(case):
-    volumes = [read_volume(path) for path in case.images]
-    for path, volume in zip(case.images[1:], volumes[1:], strict=True):
-        check_same_grid(volumes[0], case.images[0], volume, path)
-    return volumes
+def label_file_name(case):
+    """Name of the label map that is predicted for a case."""
+    return case.name + ending_of(case.images[0].name)
 
 
 def predict_case(model, case, tile_memory, postprocess, probabilities=False):
@@ -149,7 +143,7 @@ def predict_case(model, case, tile_memory, postprocess, probabilities=False):
     result = predict_volume(
         model,
         # Not kept here, so that they are freed once they are prepared.
-        _read_channels(case),
+        load_channels(case),
         tile_memory=tile_memory,
         return_probabilities=probabilities,
     )

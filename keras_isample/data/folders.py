@@ -96,7 +96,7 @@ def _find_case(table: Path, row: CaseRow, pairing: Pairing) -> Case:
     if not images or label_map is None:
         kind = "label map" if images else "image"
         raise _row_error(table, row, f"case {row.case} has no {kind}")
-    if len(images) != len(pairing.channel_names):
+    if len(images) != pairing.num_files:
         raise _row_error(
             table,
             row,

@@ -17,6 +17,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from keras_isample.data.channels import check_channels
+from keras_isample.data.channels import peek_channels
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.layout import Case
 from keras_isample.errors import InputError
@@ -25,9 +27,9 @@ from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.grid import format_shape
 from keras_isample.volumes.intensity import looks_like_hu
 from keras_isample.volumes.reading import MAX_LABEL
+from keras_isample.volumes.reading import read_channels
 from keras_isample.volumes.reading import read_grid
 from keras_isample.volumes.reading import read_label_map
-from keras_isample.volumes.reading import read_volume
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ def inspect_case(cohort: Cohort, case: Case) -> CaseReport:
     """
     findings = _Findings()
     not_annotated = tuple(cohort.missing(case))
-    _check_channels(cohort, case, findings)
     images = [_inspect_image(path, cohort, findings) for path in case.images]
+    spans = tuple(span for _, found in images for span in found)
+    with findings.collected():
+        check_channels(case, spans, cohort.channel_names)
     grids = [
         (path, grid)
         for path, (grid, _) in zip(case.images, images, strict=True)
@@ -93,7 +97,7 @@ def inspect_case(cohort: Cohort, case: Case) -> CaseReport:
         shape=grids[0][1].shape if grids else None,
         spacing=_spacing(affine) if grids else None,
         orientation="".join(nib.aff2axcodes(affine)) if grids else None,
-        intensity_range=tuple(span for _, span in images),
+        intensity_range=spans,
         shares=shares,
         not_annotated=not_annotated,
         problems=tuple(findings.problems),
@@ -194,29 +198,18 @@ class _Findings:
             lines.append(text)
 
 
-def _check_channels(cohort, case, findings):
-    names = cohort.channel_names
-    if len(case.images) != len(names):
-        findings.problem(
-            case.images[0] if case.images else case.name,
-            f"is one of {len(case.images)} images of its case, but cases of "
-            f"this data set have {len(names)} ({', '.join(names)})",
-            "Add the missing channel or leave the case out",
-        )
-
-
 def _inspect_image(path, cohort, findings):
-    """The grid and the intensity range of an image, as far as they go."""
+    """The grid of an image and the range of each channel, as far as they go."""
     with findings.collected():
-        volume = read_volume(path, warn=findings.warn)
-        span = (volume.array.min().item(), volume.array.max().item())
-        _check_span(path, span, cohort.intensity, findings)
-        return Grid(volume.shape, volume.affine), span
-    return _grid_at_least(path, findings), None
+        volumes = read_channels(path, warn=findings.warn)
+        spans = [(v.array.min().item(), v.array.max().item()) for v in volumes]
+        _check_spans(path, spans, cohort.intensity, findings)
+        return Grid(volumes[0].shape, volumes[0].affine), spans
+    return _grid_at_least(path, findings), [None] * peek_channels(path)
 
 
-def _check_span(path, span, intensity, findings):
-    low, high = span
+def _check_spans(path, spans, intensity, findings):
+    low, high = min(low for low, _ in spans), max(high for _, high in spans)
     if low == high:
         findings.problem(
             path,

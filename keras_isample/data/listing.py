@@ -1,11 +1,24 @@
 """Names of the scans in a folder; no file is opened."""
 
+import logging
 import os
 from pathlib import Path
 
 from keras_isample.errors import InputError
 
-ENDINGS = (".nii.gz", ".nii", ".mgz")
+_PICTURES = (".png", ".npy")
+ENDINGS = (".nii.gz", ".nii", ".mgz", *_PICTURES)
+
+_logger = logging.getLogger(__name__)
+
+
+def ending_of(file_name: str) -> str:
+    """The ending with which results for a scan are written.
+
+    That of pictures (PNG, NPY), and .nii.gz for everything else.
+    """
+    name = file_name.lower()
+    return next((e for e in _PICTURES if name.endswith(e)), ENDINGS[0])
 
 
 def stem_of(file_name: str) -> str | None:
@@ -19,6 +32,9 @@ def stem_of(file_name: str) -> str | None:
 def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
     """Stem to path of every scan in a folder, hidden files left out.
 
+    Where there are NIfTI or MGH files, PNG and NPY files are taken for
+    previews and the like, and left out.
+
     Args:
         folder: Where to look.
         deeper: Whether to look into its sub-folders too, one level.
@@ -30,24 +46,37 @@ def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
         InputError: If the folder cannot be listed, or two files have the
             same stem.
     """
-    scans = {}
+    files = []
     folders = [folder]
     if deeper:
         folders += [folder / name for name in list_folders(folder)]
     for place in folders:
         for entry in scan(place):
-            stem = stem_of(entry.name)
-            if stem is None or not entry.is_file():
-                continue
-            path = place / entry.name
-            if stem in scans:
-                raise InputError(
-                    path,
-                    f"is a second file of this name beside {scans[stem]}",
-                    "Remove one of the two",
-                )
-            scans[stem] = path
+            if stem_of(entry.name) is not None and entry.is_file():
+                files.append(place / entry.name)
+    scans = {}
+    for path in _without_previews(folder, files):
+        stem = stem_of(path.name)
+        if stem in scans:
+            raise InputError(
+                path,
+                f"is a second file of this name beside {scans[stem]}",
+                "Remove one of the two",
+            )
+        scans[stem] = path
     return dict(sorted(scans.items()))
+
+
+def _without_previews(folder, files):
+    pictures = [f for f in files if f.name.lower().endswith(_PICTURES)]
+    if not pictures or len(pictures) == len(files):
+        return files
+    _logger.warning(
+        "%s: %d PNG or NPY file(s) beside NIfTI or MGH files are left out",
+        folder,
+        len(pictures),
+    )
+    return [f for f in files if f not in pictures]
 
 
 def list_folders(folder: Path) -> list[str]:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_isample.data.channels import RGB_NAMES
+from keras_isample.data.channels import peek_channels
 from keras_isample.data.layout import Case
 from keras_isample.data.layout import shorten
 from keras_isample.data.listing import ENDINGS
+from keras_isample.data.listing import ending_of
 from keras_isample.data.listing import list_scans
 from keras_isample.data.listing import stem_of
 from keras_isample.errors import InputError
@@ -21,12 +24,14 @@ class Pairing:
     Args:
         cases: Case name to case, sorted by name.
         channel_names: One name a channel.
+        num_files: Images of a case: one a channel, or one RGB picture.
         without_label: Names of images that have no label map.
         without_image: Names of label maps that have no image.
     """
 
     cases: Mapping[str, Case]
     channel_names: tuple[str, ...]
+    num_files: int
     without_label: tuple[str, ...]
     without_image: tuple[str, ...]
 
@@ -48,7 +53,8 @@ def pair_cases(
     """Finds the images of every label map.
 
     The images of `labels/CASE.nii.gz` are `images/CASE.nii.gz`, or
-    `images/CASE_0000.nii.gz`, `images/CASE_0001.nii.gz`, one a channel.
+    `images/CASE_0000.nii.gz`, `images/CASE_0001.nii.gz`, one a channel. The
+    first case tells whether cases are single RGB pictures of three channels.
 
     Args:
         images: Folder of images.
@@ -68,27 +74,44 @@ def pair_cases(
     label_files = _scans_of(labels)
     channels = _group_channels(image_files, label_files)
     labeled = {n: files for n, files in channels.items() if n in label_files}
-    if not channel_names:
-        most = max((max(files) for files in labeled.values()), default=0) + 1
+    most = max((max(files) for files in labeled.values()), default=0) + 1
+    colored = most == 1 and _is_colored(labeled)
+    if not channel_names and colored:
+        channel_names = RGB_NAMES
+    elif not channel_names:
         channel_names = tuple(f"channel_{i}" for i in range(most))
+    num_files = 1 if colored else len(channel_names)
     for name, files in labeled.items():
-        _check_channels(name, files, images, channel_names)
+        _check_channels(name, files, images, channel_names[:num_files])
     return Pairing(
         cases={
             name: Case(
                 name,
                 tuple(
-                    files.get(i, images / f"{name}_{i:04d}{ENDINGS[0]}")
-                    for i in range(len(channel_names))
+                    files.get(i, images / _missing_name(name, i, files))
+                    for i in range(num_files)
                 ),
                 label_files[name],
             )
             for name, files in sorted(labeled.items())
         },
         channel_names=channel_names,
+        num_files=num_files,
         without_label=tuple(sorted(set(channels) - set(labeled))),
         without_image=tuple(sorted(set(label_files) - set(labeled))),
     )
+
+
+def _is_colored(labeled: Mapping[str, Mapping[int, Path]]) -> bool:
+    """Whether the first case that has an image is an RGB picture."""
+    firsts = (files[0] for _, files in sorted(labeled.items()) if 0 in files)
+    first = next(firsts, None)
+    return first is not None and peek_channels(first) > 1
+
+
+def _missing_name(name: str, channel: int, files: Mapping[int, Path]) -> str:
+    ending = ending_of(next(iter(files.values())).name)
+    return f"{name}_{channel:04d}{ending}"
 
 
 def _scans_of(folder: Path) -> dict[str, Path]:

@@ -28,6 +28,8 @@ from scipy import ndimage
 from keras_isample.data.cache import default_cache
 from keras_isample.data.cache import hash_of
 from keras_isample.data.cache import stamp
+from keras_isample.data.channels import check_channels
+from keras_isample.data.channels import load_channels
 from keras_isample.data.class_index import index_classes
 from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
@@ -35,13 +37,11 @@ from keras_isample.data.cohort import read_class_map
 from keras_isample.data.layout import shorten
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
-from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.intensity import looks_like_hu
-from keras_isample.volumes.reading import read_volume
+from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_volume
 from keras_isample.volumes.scan import Scan
 from keras_isample.volumes.scan import store_channels
-from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.volume import to_canonical
 
 log = logging.getLogger(__name__)
@@ -210,14 +210,6 @@ def fingerprint(cases: Sequence[PreparedCase]) -> str:
     return hash_of("cases", [[case.name, case.folder.name] for case in cases])
 
 
-def load_channels(case: Case) -> list[Volume]:
-    """Reads the channels of a case, canonical, and checks that they agree."""
-    volumes = [read_volume(path) for path in case.images]
-    for path, volume in zip(case.images[1:], volumes[1:], strict=True):
-        check_same_grid(volumes[0], case.images[0], volume, path)
-    return [to_canonical(volume) for volume in volumes]
-
-
 def box_means(stored: np.ndarray, outside: int, width: int) -> np.ndarray:
     """Means over cubes of `width` voxels, for every place of the cube.
 
@@ -265,10 +257,12 @@ def _forward_means(array, width, axis):
 
 def _write_entry(cohort, case, entry, context_width):
     with _workspace(entry.parent) as folder:
-        channels = load_channels(case)
+        channels = [to_canonical(v) for v in load_channels(case)]
         class_map, missing = read_class_map(cohort, case)
         class_map = to_canonical(class_map)
-        spacing = cohort.spacing or channels[0].spacing
+        check_channels(case, channels, cohort.channel_names)
+        own = channels[0].shape, channels[0].spacing
+        spacing = kept_spacing(*own, cohort.spacing or channels[0].spacing)
         scan = store_channels(channels, spacing, cohort.intensity)
         del channels
         np.save(folder / "image.npy", scan.stored)

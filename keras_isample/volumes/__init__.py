@@ -2,6 +2,7 @@
 
 from keras_isample.volumes.components import keep_largest_components
 from keras_isample.volumes.overlap import dice_per_class
+from keras_isample.volumes.reading import read_channels
 from keras_isample.volumes.reading import read_label_map
 from keras_isample.volumes.reading import read_volume
 from keras_isample.volumes.resampling import resample_volume
@@ -15,6 +16,7 @@ __all__ = [
     "dice_per_class",
     "from_canonical",
     "keep_largest_components",
+    "read_channels",
     "read_label_map",
     "read_volume",
     "resample_volume",

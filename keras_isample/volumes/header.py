@@ -48,7 +48,10 @@ _REPAIR = "Repair the header or export the scan again"
 _EXPORT = "Export the scan again as .nii.gz"
 _FOREIGN = (
     (b"NRRD", "is an NRRD file", "Convert it to .nii.gz"),
-    (b"\x89PNG", "is a PNG picture", "Give a 3D scan as .nii.gz"),
+    (b"\x89PNG", "is a PNG picture, packed or damaged", "Save it as .png"),
+    (b"\xff\xd8\xff", "is a JPEG picture", "Convert it to PNG"),
+    (b"II*\x00", "is a TIFF picture", "Convert it to PNG"),
+    (b"MM\x00*", "is a TIFF picture", "Convert it to PNG"),
     (b"PK\x03\x04", "is a ZIP archive", "Unpack it"),
     (b"BZh", "is compressed by bzip2", "Compress it by gzip instead"),
     (b"\xfd7zXZ", "is compressed by xz", "Compress it by gzip instead"),
@@ -69,6 +72,8 @@ class Header:
         slope: A voxel means `slope * stored + intercept`.
         intercept: See `slope`.
         footer: Whether the format puts more behind the voxels.
+        order: `"F"` if the first axis is the fastest in the file, `"C"` if
+            the last is.
     """
 
     shape: tuple[int, int, int]
@@ -78,6 +83,7 @@ class Header:
     slope: float = 1.0
     intercept: float = 0.0
     footer: bool = False
+    order: str = "F"
 
     @property
     def end(self) -> int:

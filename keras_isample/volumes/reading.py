@@ -1,7 +1,14 @@
-"""Scans and label maps from NIfTI and MGH files, or a reason why not.
+"""Scans and label maps from their files, or a reason why not.
 
-A file that is damaged, ambiguous or not a 3D scan is refused with one line;
-nothing is mended without a word.
+NIfTI and MGH files, and PNG and NPY files for 2D pictures. A file that is
+damaged, ambiguous or no single scan is refused with one line; nothing is
+mended without a word.
+
+A picture has neither spacing nor place: its affine is the identity. Its
+columns are the axis x, from left to right, its rows the axis y, from top to
+bottom, and z has one voxel: `array[x, y, 0]` is the pixel in column x of row
+y. Nothing is flipped, on reading or on writing, so that what is predicted for
+a picture lies on its pixels.
 """
 
 import contextlib
@@ -13,6 +20,8 @@ from os import PathLike
 import numpy as np
 
 from keras_isample.errors import InputError
+from keras_isample.volumes import npy
+from keras_isample.volumes import png
 from keras_isample.volumes.grid import Grid
 from keras_isample.volumes.header import MAX_HEADER_BYTES
 from keras_isample.volumes.header import Header
@@ -35,12 +44,16 @@ Warn = Callable[[str], None]
 
 
 def read_volume(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
-    """Reads a 3D scan from a .nii, .nii.gz, .mgh or .mgz file.
+    """Reads a scan of one channel from a NIfTI, MGH, PNG or NPY file.
 
     Integer voxels keep their type where the header does not scale them;
     everything else becomes float32. Axes are those of the file; trailing axes
     of size 1 are dropped, and a single slice gets a third axis. Spatial units
     become mm.
+
+    A gray PNG, or a 2D NPY array of `(rows, columns)`, has shape `(columns,
+    rows, 1)`, spacing 1 and the identity as affine; a 3D NPY array keeps its
+    axes.
 
     Args:
         path: The file. Its content decides what it is, not its name.
@@ -56,7 +69,37 @@ def read_volume(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
             one number a voxel, has an impossible header, or has voxels that
             are NaN or infinite.
     """
-    volume = _read(path, warn)
+    volumes = read_channels(path, warn=warn)
+    if len(volumes) > 1:
+        raise InputError(
+            path,
+            f"has {len(volumes)} channels (RGB) where one is expected",
+            "Convert it to gray",
+        )
+    return volumes[0]
+
+
+def read_channels(
+    path: str | PathLike, *, warn: Warn | None = None
+) -> list[Volume]:
+    """Reads all channels of a file: three of an RGB picture, else one.
+
+    An alpha channel is dropped with a warning.
+
+    Args:
+        path: The file.
+        warn: As in `read_volume`.
+
+    Returns:
+        Scans as `read_volume` gives them, all on one grid.
+
+    Raises:
+        InputError: As `read_volume`, and if a PNG has a palette.
+    """
+    return [_finite(volume, path) for volume in _read(path, warn)]
+
+
+def _finite(volume, path) -> Volume:
     if volume.array.dtype.kind != "f":
         return volume
     bad = sum(
@@ -73,9 +116,10 @@ def read_volume(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
 
 
 def read_label_map(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
-    """Reads a 3D label map from a .nii, .nii.gz, .mgh or .mgz file.
+    """Reads a label map from a NIfTI, MGH, PNG or NPY file.
 
-    Labels may be stored as floats as long as they are integers in value.
+    Labels may be stored as floats as long as they are integers in value. The
+    labels of a palette PNG are its indices, whatever the colors.
 
     Args:
         path: The file.
@@ -86,9 +130,9 @@ def read_label_map(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
 
     Raises:
         InputError: As `read_volume`, and if a value is fractional, negative
-            or larger than 65535.
+            or larger than 65535, or a PNG has RGB colors.
     """
-    volume = _read(path, warn)
+    (volume,) = _read(path, warn, labels=True)
     array = volume.array
     for part in _slices(array):
         _check_labels(part, path)
@@ -114,19 +158,47 @@ def read_grid(path: str | PathLike, *, warn: Warn | None = None) -> Grid:
     Raises:
         InputError: If the file can not be read or has an impossible header.
     """
+    return _read_facts(path, warn)[0]
+
+
+def count_channels(path: str | PathLike) -> int:
+    """Channels of a file, from its header only: 3 for RGB pictures, else 1.
+
+    Raises:
+        InputError: As `read_grid`.
+    """
+    return _read_facts(path, lambda line: None)[1]
+
+
+def _read_facts(path, warn) -> tuple[Grid, int]:
+    """Grid and number of channels, from the header of a file."""
     warn = warn or _LOGGER.warning
     with _failures_named(path), open_stream(path, warn) as stream:
-        header = _header(_start(stream), stream, path, warn)
-    return Grid(header.shape, header.affine)
+        start = _start(stream)
+        if _is_png(start, stream):
+            picture = png.parse_png_header(bytes(start), path)
+            return Grid(picture.shape, np.eye(4)), picture.channels
+        header = _header(start, stream, path, warn)
+    return Grid(header.shape, header.affine), 1
 
 
-def _read(path, warn) -> Volume:
+def _read(path, warn, labels=False) -> list[Volume]:
     """Reads a file with its voxels scaled, and nothing said of their values."""
     warn = warn or _LOGGER.warning
     with _failures_named(path):
         with open_stream(path, warn) as stream:
-            header, buffer = _read_buffer(stream, path, warn)
-        return Volume(_array(header, buffer, path), header.affine)
+            start = _start(stream)
+            if _is_png(start, stream):
+                data = bytes(start) + b"".join(stream.pieces)
+                arrays = png.decode_png(data, path, warn, labels=labels)
+                return [Volume(array, np.eye(4)) for array in arrays]
+            header, buffer = _read_buffer(start, stream, path, warn)
+        return [Volume(_array(header, buffer, path), header.affine)]
+
+
+def _is_png(start, stream):
+    # What is packed may be a bomb; no program packs PNG files.
+    return start.startswith(png.MAGIC) and not stream.compressed
 
 
 @contextlib.contextmanager
@@ -158,7 +230,11 @@ def _start(stream: Stream) -> bytearray:
 
 
 def _header(start, stream, path, warn) -> Header:
-    header = parse_header(bytes(start[:MAX_HEADER_BYTES]), str(path), warn)
+    head = bytes(start[:MAX_HEADER_BYTES])
+    if head.startswith(npy.MAGIC):
+        header = npy.parse_npy_header(head, path)
+    else:
+        header = parse_header(head, str(path), warn)
     if header.end > stream.most_bytes:
         raise _truncated(header, stream.most_bytes, path)
     named_gzip = str(path).lower().endswith((".gz", ".mgz"))
@@ -170,9 +246,8 @@ def _header(start, stream, path, warn) -> Header:
     return header
 
 
-def _read_buffer(stream, path, warn) -> tuple[Header, bytearray]:
+def _read_buffer(buffer, stream, path, warn) -> tuple[Header, bytearray]:
     """Reads a file to its end, keeping what comes up to the last voxel."""
-    buffer = _start(stream)
     try:
         header = _header(buffer, stream, path, warn)
     except InputError:
@@ -229,7 +304,7 @@ def _array(header, buffer, path) -> np.ndarray:
     if not header.dtype.isnative:
         flat = flat.byteswap(inplace=True).view(header.dtype.newbyteorder())
     flat = np.require(flat, requirements="A")
-    stored = flat.reshape(header.shape, order="F")
+    stored = flat.reshape(header.shape, order=header.order)
     if not header.scaled:
         return stored
     scaled = np.empty(header.shape, np.float32, order="F")

@@ -26,6 +26,20 @@ def resampled_shape(
     )
 
 
+def kept_spacing(
+    shape: Sequence[int], spacing: Sequence[float], new_spacing: Sequence[float]
+) -> tuple[float, ...]:
+    """The new spacing, but for axes of one voxel, which keep the old one.
+
+    A lone slice has no neighbors to interpolate with, and its thickness says
+    nothing about how many slices there should be.
+    """
+    return tuple(
+        float(old if n == 1 else new)
+        for n, old, new in zip(shape, spacing, new_spacing, strict=True)
+    )
+
+
 def axis_positions(
     size: int, spacing: float, new_size: int, new_spacing: float
 ) -> np.ndarray:
@@ -51,7 +65,8 @@ def resample_volume(
 
     Args:
         volume: The scan, three spatial axes.
-        spacing: New spacing of its three axes, in mm.
+        spacing: New spacing of its three axes, in mm; an axis of one voxel
+            keeps its own.
         kind: `"linear"` for intensities (float32 comes out) or `"labels"`: each
             class is interpolated linearly and the largest wins (the type is
             kept).
@@ -72,6 +87,7 @@ def resample_volume(
             "Argument `spacing` must be three positive numbers (mm). "
             f"Received: spacing={spacing}."
         )
+    spacing = kept_spacing(volume.shape, volume.spacing, spacing)
     positions = _positions(volume, spacing)
     change = np.eye(4)
     for axis, (place, s, t) in enumerate(
@@ -97,7 +113,8 @@ def resample_slabs(
 
     Args:
         volume: The scan, three spatial axes.
-        spacing: New spacing of its three axes, in mm.
+        spacing: New spacing of its three axes, in mm; an axis of one voxel
+            keeps its own.
         limits: Values are clipped to these before they are interpolated.
 
     Yields:
@@ -128,6 +145,7 @@ def resample_slabs(
 
 def _positions(volume, spacing):
     """Where the new voxels lie on the old grid, one array per axis."""
+    spacing = kept_spacing(volume.shape, volume.spacing, spacing)
     shape = resampled_shape(volume.shape, volume.spacing, spacing)
     return [
         axis_positions(n, s, m, t)

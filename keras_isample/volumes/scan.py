@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_isample.volumes.intensity import fit_intensity
 from keras_isample.volumes.intensity import to_storage
+from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_slabs
 from keras_isample.volumes.resampling import resampled_shape
 from keras_isample.volumes.volume import Volume
@@ -93,11 +94,13 @@ def store_channels(
 
     Args:
         channels: The channels on one grid, closest-canonical RAS+.
-        spacing: Training spacing in mm; `None` keeps the scan's own.
+        spacing: Training spacing in mm; `None` keeps the scan's own, as an
+            axis of one voxel does in any case.
         kind: `"ct"` or `"zscore"`.
     """
-    spacing = spacing or channels[0].spacing
-    shape = resampled_shape(channels[0].shape, channels[0].spacing, spacing)
+    own = channels[0].shape, channels[0].spacing
+    spacing = kept_spacing(*own, spacing or channels[0].spacing)
+    shape = resampled_shape(*own, spacing)
     stored = np.empty((len(channels), *shape), np.int16)
     scales, offsets, outside = [], [], []
     for volume, target in zip(channels, stored, strict=True):

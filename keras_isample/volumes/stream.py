@@ -99,7 +99,7 @@ def _open_file(path) -> BinaryIO:
         raise InputError(
             path,
             "is a folder, not a file",
-            "Name one .nii, .nii.gz, .mgh or .mgz file",
+            "Name one .nii, .nii.gz, .mgh, .mgz, .png or .npy file",
         )
     if not stat.S_ISREG(mode):
         raise InputError(

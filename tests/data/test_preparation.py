@@ -97,7 +97,7 @@ def forbid_reading(monkeypatch):
     def refuse(path, **options):
         raise AssertionError(f"{path} is read")
 
-    monkeypatch.setattr(preparation, "read_volume", refuse)
+    monkeypatch.setattr(preparation, "load_channels", refuse)
     monkeypatch.setattr(preparation, "read_class_map", refuse)
 
 
@@ -482,7 +482,7 @@ preparation.prepare_cohort(cohort)
 """
 
 POINTS = [
-    "read_volume",
+    "load_channels",
     "np.save image",
     "np.save positions",
     "_move_into_place",

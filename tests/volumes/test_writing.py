@@ -129,7 +129,7 @@ def test_existing_file_is_replaced_on_request(tmp_path):
 
 @pytest.mark.parametrize("name", ["scan", "scan.nrrd", "scan.gz", "scan.mgz"])
 def test_other_endings_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match="End it in .nii.gz or .nii"):
+    with pytest.raises(InputError, match="End it in .nii.gz, .nii, .png"):
         write_volume(tmp_path / name, SCAN)
 
 
