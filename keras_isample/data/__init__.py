@@ -7,6 +7,7 @@ from keras_isample.data.inspection import inspect_cohort
 from keras_isample.data.phantom import write_phantom
 from keras_isample.data.preparation import PreparedCase
 from keras_isample.data.preparation import prepare_cohort
+from keras_isample.data.slice_axis import slice_axis
 
 __all__ = [
     "Case",
@@ -15,5 +16,6 @@ __all__ = [
     "inspect_cohort",
     "prepare_cohort",
     "read_cohort",
+    "slice_axis",
     "write_phantom",
 ]

@@ -20,7 +20,9 @@ def pixels(channels=0):
     """17 x 13 pixels, of which the bright ones are certain."""
     rng = np.random.default_rng(0)
     shape = (13, 17) + (channels,) * (channels > 0)
-    return np.where(rng.random(shape) < 0.4, 240, 20).astype(np.uint8)
+    bright = rng.random(shape) < 0.4
+    noise = rng.integers(0, 30, shape)
+    return np.where(bright, 220 + noise, noise).astype(np.uint8)
 
 
 @pytest.fixture
@@ -118,4 +120,4 @@ def test_folders_of_pictures_are_compared(tmp_path, ending):
     assert path == prediction / "summary.json"
     # Twice the common 16 pixels among 32 and 16.
     (case,) = summary["metric_per_case"]
-    assert case["metrics"]["bright"]["Dice"] == pytest.approx(32 / 48)
+    assert case["metrics"]["1"]["Dice"] == pytest.approx(32 / 48)
