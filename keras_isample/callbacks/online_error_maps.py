@@ -51,7 +51,9 @@ class OnlineErrorMaps(keras.callbacks.Callback):
         self.sampler = sampler
         self.remove_replaced = remove_replaced
         size = sampler.geometry.labels.size
-        self.metric = PatchErrors((sampler.batch_size, *size))
+        self.metric = PatchErrors(
+            (sampler.batch_size, *size), merged_classes=sampler.merged_classes
+        )
         self._batches = []
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -29,10 +29,11 @@ class DataConfig(Group):
         ("ct", "zscore"),
     )
     partial: "str" = setting(
-        "exclude",
-        "Training cases where a chosen structure was not annotated: left out, "
-        "or trained on with the structure as background.",
-        ("exclude", "background"),
+        "merge",
+        "Training cases where a chosen structure was not annotated. merge: "
+        "structure and background count as one class there. exclude: not "
+        "trained on. background: the structure is taken as background.",
+        ("merge", "exclude", "background"),
     )
     split: "str" = setting(
         "0.7,0.1,0.2",

@@ -25,7 +25,10 @@ from keras_isample.errors import InputError
 from keras_isample.volumes.volume import Volume
 
 _PARTS = ("train", "validation", "test")
-_CHOICES = {"intensity": ("ct", "zscore"), "partial": ("exclude", "background")}
+_CHOICES = {
+    "intensity": ("ct", "zscore"),
+    "partial": ("merge", "exclude", "background"),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +50,10 @@ class Cohort:
         notes: What was left out or chosen, for the user to read.
         spacing: Spacing in mm for training; `None` keeps each scan's own.
         intensity: `"ct"` (Hounsfield units) or `"zscore"`.
-        partial: What a structure that was not annotated in a case means:
-            `"exclude"` (unknown) or `"background"`.
+        partial: What a class that was not (wholly) annotated in a case means
+            for training: `"merge"` (there it counts as one class with the
+            background), `"exclude"` (the case is not trained on) or
+            `"background"`.
         cache: Folder for prepared scans; `None` for the default one.
         modality: VISCERAL volumes that were chosen.
 
@@ -67,7 +72,7 @@ class Cohort:
     notes: tuple[str, ...] = ()
     spacing: tuple[float, float, float] | None = (1.0, 1.0, 1.5)
     intensity: str = "ct"
-    partial: str = "exclude"
+    partial: str = "merge"
     cache: Path | None = None
     modality: str = "CTce_ThAb"
 
@@ -193,7 +198,7 @@ def read_cohort(
     *,
     spacing: tuple[float, float, float] | None = (1.0, 1.0, 1.5),
     intensity: str = "ct",
-    partial: str = "exclude",
+    partial: str = "merge",
     modality: str = "CTce_ThAb",
     cache: str | os.PathLike | None = None,
 ) -> Cohort:
@@ -210,7 +215,7 @@ def read_cohort(
             papers).
         spacing: Spacing in mm for training; `None` keeps each scan's own.
         intensity: `"ct"` or `"zscore"`.
-        partial: `"exclude"` or `"background"`, see `Cohort`.
+        partial: `"merge"`, `"exclude"` or `"background"`, see `Cohort`.
         modality: VISCERAL volumes to use.
         cache: Folder for prepared scans.
 

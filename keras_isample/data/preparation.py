@@ -20,6 +20,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,14 +66,16 @@ class PreparedCase:
         folder: Its entry in the cache.
         shape: Voxels along the three axes.
         spacing: In mm.
-        counts: Voxels of each class, background first.
-        missing: Indices of the classes that were not annotated.
+        counts: Voxels of each class in `labels`, background first.
+        missing: Indices of the classes that were not (wholly) annotated.
         scales: One per channel: normalized intensity = stored * scale + offset.
         offsets: One per channel.
         outside: Stored value (int16) of what lies outside of the scan, one per
             channel.
         affine: Rows of the 4x4 matrix from its voxels to the world, mm.
         extremes: Lowest and highest stored value of each channel.
+        merged: Those of `missing` that count as one class with the background
+            (`partial="merge"`).
     """
 
     name: str
@@ -86,11 +89,39 @@ class PreparedCase:
     outside: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
     extremes: tuple[tuple[int, int], ...]
+    merged: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
         """Number of voxels."""
         return int(np.prod(self.shape))
+
+    @property
+    def trained_counts(self) -> tuple[int, ...]:
+        """Voxels of each class as `trained_labels` has them."""
+        counts = list(self.counts)
+        for index in self.merged:
+            counts[0] += counts[index]
+            counts[index] = 0
+        return tuple(counts)
+
+    def trained_labels(self, labels: np.ndarray) -> np.ndarray:
+        """Class that voxels are trained as and drawn as.
+
+        The background if theirs is a merged class of which a part was
+        annotated, otherwise their own.
+
+        Args:
+            labels: Any part of `labels()`.
+
+        Returns:
+            The same array if nothing changes, otherwise a copy.
+        """
+        if not any(self.counts[index] for index in self.merged):
+            return labels
+        table = np.arange(256, dtype=np.uint8)
+        table[list(self.merged)] = 0
+        return table[labels]
 
     def scan(self) -> Scan:
         """The stored intensities with their normalization."""
@@ -188,6 +219,12 @@ def prepare_case(
     cohort: Cohort, case: Case, *, context_width: int = 3
 ) -> PreparedCase:
     """Prepares one case, or finds it prepared in the cache."""
+    prepared = _prepare_files(cohort, case, context_width)
+    merged = prepared.missing if cohort.partial == "merge" else ()
+    return replace(prepared, merged=merged)
+
+
+def _prepare_files(cohort, case, context_width):
     cache = Path(cohort.cache or default_cache())
     settings = _settings(cohort, case, context_width)
     reference = (

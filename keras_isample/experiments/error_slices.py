@@ -9,6 +9,7 @@ from keras_isample.data.preparation import prepare_case
 from keras_isample.figures.error_map_slices import ErrorMapRow
 from keras_isample.figures.error_map_slices import draw_error_map_slices
 from keras_isample.inference.predictor import predictor_for
+from keras_isample.sampling.error_maps import voxel_errors
 from keras_isample.training.run_data import open_cohort
 
 _SOFT_TISSUE_HU = (-160, 240)
@@ -36,7 +37,7 @@ class AxialSlice:
 
     def errors(self, model, tile_memory):
         """E(x) = 1 - p(true class), float32 `(x, y)`."""
-        labels = self.labels().astype(np.int64)
+        labels = self.case.trained_labels(self.labels()).astype(np.int64)
         result = np.full(labels.shape, np.nan, np.float32)
         predictor = predictor_for(model, tile_memory)
         for start, probabilities in predictor.tiles(self.case.scan()):
@@ -47,10 +48,9 @@ class AxialSlice:
                 slice(a, a + n)
                 for a, n in zip(start[:2], probabilities.shape[:2], strict=True)
             )
-            true = np.take_along_axis(
-                probabilities[:, :, at], labels[place][..., None], axis=-1
+            result[place] = voxel_errors(
+                labels[place], probabilities[:, :, at], self.case.merged
             )
-            result[place] = 1 - true[..., 0]
         return result
 
 

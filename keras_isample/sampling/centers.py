@@ -4,6 +4,9 @@ Foreground voxels are listed in the cache (4 bytes each). Background voxels are
 drawn among all voxels, and those that turn out to be foreground are not used;
 only where background is the smaller part of a scan is it listed too. So every
 voxel of every class is drawn with the same chance, at the borders too.
+
+The classes are those that a case is trained on: where a class counts as
+background (`PreparedCase.merged`), its voxels are background here.
 """
 
 import functools
@@ -33,7 +36,7 @@ class ClassVoxels:
         case = self.cases[index]
         if label > 0 or self._is_listed(index):
             return 1.0
-        return case.counts[0] / case.size
+        return case.trained_counts[0] / case.size
 
     def candidates(self, index, label, uniform):
         """Voxels of a class, each with the same chance.
@@ -53,8 +56,8 @@ class ClassVoxels:
             positions = listed[below(len(listed), uniform)].astype(np.int64)
             return positions, np.ones(len(positions), bool)
         positions = below(case.size, uniform)
-        labels = self._mapped.labels(index).reshape(-1)
-        return positions, labels[positions] == 0
+        labels = self._mapped.labels(index).reshape(-1)[positions]
+        return positions, case.trained_labels(labels) == 0
 
     def listed(self, index, label):
         """Ascending flat positions of a class, int32, or `None`."""
@@ -66,8 +69,9 @@ class ClassVoxels:
 
     def _is_listed(self, index):
         case = self.cases[index]
-        return 2 * case.counts[0] < case.size
+        return 2 * case.trained_counts[0] < case.size
 
     def _list_background(self, index):
         labels = self._mapped.labels(index).reshape(-1)
+        labels = self.cases[index].trained_labels(labels)
         return np.flatnonzero(labels == 0).astype(np.int32)

@@ -6,6 +6,9 @@ stays reachable at epsilon 0: its expected stored value is the error itself.
 The maps lie on disk, one file per case and update, and are mapped from there:
 those just written are in the memory of the system anyway, and it may give up
 the others. A case that was never predicted counts as E = 1 everywhere.
+
+Where classes that were not annotated count as one with the background
+(`PreparedCase.merged`), p(true class) of its voxels is the sum of theirs.
 """
 
 import functools
@@ -35,8 +38,8 @@ class ErrorMap:
 
     Attributes:
         path: Its file, `.npy` with uint8 of the scan's shape.
-        histogram: int64 `(classes, 256)`: voxels of each true class at each
-            stored level.
+        histogram: int64 `(classes, 256)`: voxels of each true class, as it
+            is trained, at each stored level.
         version: Number of the update that made it.
     """
 
@@ -99,7 +102,7 @@ class ErrorMaps:
             known[:] = np.unpackbits(seen, count=number)
         stored[positions] = round_errors(errors, (*seed, index))
         known[positions] = True
-        labels = case.labels().reshape(-1)
+        labels = case.trained_labels(case.labels().reshape(-1))
         histogram = _histogram(labels, stored, len(case.counts), known)
         shown = histogram.sum(axis=1)
         sums = histogram @ (np.arange(LEVELS) / (LEVELS - 1))
@@ -143,7 +146,7 @@ class ErrorMaps:
         Returns:
             float64 `(classes,)`; 0 for a class without voxels.
         """
-        counts = np.array(self.cases[index].counts, np.float64)
+        counts = np.array(self.cases[index].trained_counts, np.float64)
         if index not in self._maps:
             return np.minimum(1.0, 1.0 + epsilon) * (counts > 0)
         levels = acceptance_probability(np.arange(LEVELS), epsilon, np.minimum)
@@ -221,15 +224,15 @@ class ErrorMapWriter:
 
         Args:
             start: Index of its first voxel, three integers.
-            probabilities: float, `(x, y, z, classes)`.
+            probabilities: float, `(x, y, z, classes)`, all classes.
         """
         place = tuple(
             slice(a, a + n)
             for a, n in zip(start, probabilities.shape[:3], strict=True)
         )
-        labels = self.labels[place].astype(np.int64)
-        true = np.take_along_axis(probabilities, labels[..., None], axis=-1)
-        stored = round_errors(1.0 - true[..., 0], (*self.seed, *start))
+        labels = self.case.trained_labels(self.labels[place]).astype(np.int64)
+        errors = voxel_errors(labels, probabilities, self.case.merged)
+        stored = round_errors(errors, (*self.seed, *start))
         self.array[place] = stored
         self.histogram += np.bincount(
             (labels * LEVELS + stored).ravel(), minlength=self.histogram.size
@@ -241,6 +244,24 @@ class ErrorMapWriter:
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
         return ErrorMap(self.path, self.histogram, self.version)
+
+
+def voxel_errors(labels, probabilities, merged=()):
+    """E = 1 - p(true class) of some voxels of a case.
+
+    Args:
+        labels: Their classes as trained, int64 `(...)`.
+        probabilities: float, `(..., classes)`, all classes.
+        merged: Classes that count as background in the case.
+
+    Returns:
+        float `(...)`.
+    """
+    true = np.take_along_axis(probabilities, labels[..., None], axis=-1)[..., 0]
+    if merged:
+        others = probabilities[..., list(merged)].sum(axis=-1)
+        true = np.where(labels == 0, true + others, true)
+    return 1.0 - true
 
 
 def _histogram(labels, stored, num_classes, where=None):

@@ -90,6 +90,7 @@ class ExactDraw:
         listed = self._voxels.listed(index, label)
         if listed is None:
             labels = self._mapped.labels(index).reshape(-1)[place]
+            labels = self._mapped.cases[index].trained_labels(labels)
             belongs = (labels == label).astype(np.float64)
         else:
             place = listed[place]

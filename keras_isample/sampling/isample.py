@@ -7,6 +7,9 @@ images in use
     P(case j, class k, center c) ~ 1/J * 1/K_j * 1/|k in j| * min(1, E_j(c)
     + epsilon).
 
+In a case where classes were not annotated (`partial="merge"`) they and the
+background are one of its K_j classes.
+
 How often each class of each image is accepted is known from the histograms of
 the error maps. So image and class of a patch are drawn at once as the loop
 above would leave them, and only the center by rejection, in bulk. Classes that
@@ -35,6 +38,7 @@ from keras_isample.sampling.exact_draw import ExactDraw
 from keras_isample.sampling.inverse import below
 from keras_isample.sampling.inverse import choose
 from keras_isample.sampling.mapped import MappedCases
+from keras_isample.sampling.merged_labels import merged_classes
 from keras_isample.sampling.patches import PatchReader
 from keras_isample.sampling.slices import SliceDraw
 
@@ -103,6 +107,9 @@ class ISample:
 
     Attributes:
         cases: The `PreparedCase`s.
+        merged_classes: The different sets of classes that count as one with
+            the background in some case, as tuples of class indices; the loss
+            must know them. Empty if there are none.
         error_maps: Their `ErrorMaps`.
         epoch: Number of the epoch whose patches `dataset` draws.
 
@@ -177,6 +184,7 @@ class ISample:
         self.augmentation = augmentation
         self.spacing_jitter = spacing_jitter
         self.seed = int(seed)
+        self.merged_classes = merged_classes(self.cases)
         self.num_channels = len(self.cases[0].scales)
         self.error_maps = ErrorMaps(self.cases, folder)
         mapped = MappedCases(self.cases)
@@ -212,7 +220,7 @@ class ISample:
         """
         indices = sorted(indices)
         maps = self.error_maps
-        even = np.array([self.cases[i].counts for i in indices]) > 0
+        even = np.array([self.cases[i].trained_counts for i in indices]) > 0
         accepted, has_map = even.astype(np.float64), np.zeros(len(even), bool)
         if self.sampling == "isample":
             accepted = np.array(
@@ -246,7 +254,11 @@ class ISample:
             `tf.data.Dataset` of `(inputs, labels)`: float32 `(batch, *size,
             channels)` for the one input of the geometry, or a tuple of them,
             `(image, context)` for the dual-path network; uint8
-            `(batch, *size)`, 255 outside of the scan. Slices have two sides.
+            `(batch, *size)`, 255 outside of the scan. If `merged_classes` is
+            not empty, int32 `label + 256 * s`, where `s` is 0 for a case that
+            was wholly annotated, and otherwise the classes
+            `merged_classes[s - 1]` count as background in the case; 255
+            outside of the scan whatever `s` is. Slices have two sides.
         """
         patches = self._batches(steps).map(
             self._reader.read_batch,

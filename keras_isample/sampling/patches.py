@@ -11,9 +11,8 @@ import tensorflow as tf
 from keras_isample.sampling.interpolation import interpolate
 from keras_isample.sampling.interpolation import nearest
 from keras_isample.sampling.interpolation import normalize
-
-OUTSIDE_LABEL = 255
-"""Label of what lies outside of the scan; the loss ignores it."""
+from keras_isample.sampling.merged_labels import OUTSIDE_LABEL
+from keras_isample.sampling.merged_labels import label_codes
 
 _BOX_BYTES = 16 << 20
 """About how many bytes of boxes are cut at a time: what stays in caches and is
@@ -41,6 +40,7 @@ class PatchReader:
         cases = mapped.cases
         self._scales = np.array([c.scales for c in cases], np.float32)
         self._offsets = np.array([c.offsets for c in cases], np.float32)
+        self._sets, self._codes = label_codes(cases)
 
     def read_batch(self, case, center, matrix):
         """Reads patches, in a graph or eagerly.
@@ -54,8 +54,9 @@ class PatchReader:
         Returns:
             `(inputs, labels)`: normalized float32 `(batch, *size, channels)`,
             a tuple of them if the geometry has several inputs; uint8
-            `(batch, *size)`, `OUTSIDE_LABEL` outside of the scan. Slices come
-            without the axis that they lie across.
+            `(batch, *size)`, `OUTSIDE_LABEL` outside of the scan. If any case
+            has merged classes the labels are coded (`label_codes`), int32. Slices come without
+            the axis that they lie across.
         """
         scale = tf.gather(tf.constant(self._scales), case)
         offset = tf.gather(tf.constant(self._offsets), case)
@@ -63,11 +64,18 @@ class PatchReader:
         grids = self.geometry.inputs
         inputs = tuple(self._read(grid, *arguments) for grid in grids)
         labels = self._read(self.geometry.labels, *arguments)
+        if len(self._codes) > 1:
+            labels = self._coded(labels, case)
         across = getattr(self.geometry, "axis", None)
         if across is not None:
             inputs = tuple(tf.squeeze(x, axis=1 + across) for x in inputs)
             labels = tf.squeeze(labels, axis=1 + across)
         return inputs if len(inputs) > 1 else inputs[0], labels
+
+    def _coded(self, labels, case):
+        row = tf.gather(tf.constant(self._sets), case)[:, None, None, None]
+        at = row * self._codes.shape[1] + tf.cast(labels, tf.int32)
+        return tf.gather(tf.constant(self._codes.ravel()), at)
 
     def _read(self, grid, case, center, matrix, scale, offset):
         if not self.augment:

@@ -203,6 +203,30 @@ def test_structure_without_mask_is_missing(tmp_path, cache):
     assert first.missing == (1,)
     assert second.missing == (1, 2)
     assert first.labels()[2, 0, 0] in (1, 2)
+    assert (first.merged, second.merged) == ((1,), (1, 2))
+    for partial in ("exclude", "background"):
+        other = dataclasses.replace(cohort, partial=partial)
+        assert [case.merged for case in prepare_cohort(other)] == [(), ()]
+
+
+def test_half_a_class_that_is_merged_is_trained_as_background(make_case):
+    case = make_case([[[0, 1, 2, 2, 3, 0]]])
+    merged = dataclasses.replace(case, missing=(2,), merged=(2,))
+    assert case.trained_counts == case.counts == (2, 1, 2, 1)
+    assert merged.trained_counts == (4, 1, 0, 1)
+    assert merged.trained_labels(merged.labels()).tolist() == [
+        [[0, 1, 0, 0, 3, 0]]
+    ]
+    assert merged.labels().tolist() == [[[0, 1, 2, 2, 3, 0]]]
+
+
+def test_labels_are_not_copied_where_nothing_was_annotated(make_case):
+    case = make_case([[[0, 1, 3, 0]]], num_classes=4)
+    labels = case.labels()
+    for merged in ((), (2,)):
+        case = dataclasses.replace(case, merged=merged)
+        assert case.trained_labels(labels) is labels
+        assert case.trained_counts == (2, 1, 0, 1)
 
 
 # Box means.
@@ -343,9 +367,10 @@ def test_other_width_of_the_context_is_prepared_anew(data, cache):
     assert len(folders) == 2
 
 
-def test_treatment_of_partial_cases_changes_no_entry(data, cache):
+@pytest.mark.parametrize("partial", ["exclude", "background"])
+def test_treatment_of_partial_cases_changes_no_entry(data, cache, partial):
     first = prepare(data, cache)
-    assert prepare(data, cache, partial="background").folder == first.folder
+    assert prepare(data, cache, partial=partial).folder == first.folder
 
 
 def test_same_content_elsewhere_shares_the_entry(

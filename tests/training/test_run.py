@@ -232,7 +232,11 @@ def partial_data(tmp_path, write_balls):
 
 @pytest.mark.parametrize(
     "partial, number, said",
-    [("exclude", 2, "left out of training"), ("background", 3, "background")],
+    [
+        ("merge", 3, "one class with the background"),
+        ("exclude", 2, "left out of training"),
+        ("background", 3, "taken as background"),
+    ],
 )
 def test_treatment_of_partial_cases_is_said(
     partial_data, partial, number, said
@@ -246,14 +250,16 @@ def test_treatment_of_partial_cases_is_said(
 
 
 def test_only_partial_cases_are_refused(partial_data):
-    cohort = read_cohort(partial_data, ["liver", "spleen"])
+    cohort = read_cohort(partial_data, ["liver", "spleen"], partial="exclude")
     cohort = cohort.subset([cohort.cases[0].name])
-    with pytest.raises(InputError, match="--partial background"):
+    with pytest.raises(InputError, match="no case to train on.*--partial"):
         training_cases(cohort)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("partial, number", [("exclude", 2), ("background", 3)])
+@pytest.mark.parametrize(
+    "partial, number", [("merge", 3), ("exclude", 2), ("background", 3)]
+)
 def test_partial_cases_are_trained_on_or_not(
     tmp_path, partial_data, ball_config, partial, number
 ):
