@@ -1,12 +1,12 @@
 """Error maps from the errors of the training patches."""
 
-import keras
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from keras_isample.callbacks import OnlineErrorMaps
 from keras_isample.losses import CrossEntropy
-from keras_isample.metrics import PatchErrors
 from keras_isample.models import dual_path_resnet
 from keras_isample.sampling import ISample
 
@@ -169,18 +169,25 @@ def test_uniform_sampling_needs_none(cases):
         OnlineErrorMaps(small(cases, sampling="uniform"))
 
 
-def test_metric_is_one_minus_the_probability_of_the_true_class():
-    metric = PatchErrors((1, 3))
-    p = np.array([[[0.9, 0.1], [0.3, 0.7], [0.5, 0.5]]])
-    metric.update_state(np.array([[0, 0, 255]]), p)
-    found = keras.ops.convert_to_numpy(metric.errors.value)
-    np.testing.assert_allclose(found, [[0.1, 0.7, 1.0]], rtol=1e-5)
-    assert float(metric.result()) == pytest.approx(0.6)
+def test_metric_knows_the_merged_classes_of_the_sampler(cases):
+    cases[1] = replace(cases[1], merged=(2,))
+    online = OnlineErrorMaps(small(cases))
+    assert online.metric.merged_classes == ((2,),)
 
 
-def test_metric_survives_its_configuration():
-    metric = PatchErrors.from_config(PatchErrors((2, 4, 4, 4)).get_config())
-    assert metric.batch_shape == (2, 4, 4, 4)
+def test_what_was_never_shown_of_a_merged_class_counts_as_background(
+    make_case,
+):
+    label_map = np.arange(9 * 8 * 7).reshape(SHAPE) % 3
+    case = replace(make_case(label_map), merged=(2,))
+    sampler = small([case], augment=False)
+    error_map = sampler.error_maps.amended(
+        # A voxel of the background and one of class 1.
+        *(0, 1, (0, 1), np.array([0, 1]), np.array([51, 102]) / 255)
+    )
+    stored = np.load(error_map.path)
+    assert (stored[label_map == 1] == 102).all()
+    assert (stored[label_map != 1] == 51).all()
 
 
 @pytest.mark.slow

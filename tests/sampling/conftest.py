@@ -16,7 +16,8 @@ def set_error_map():
     def set_error_map(error_maps, index, levels, version=1):
         writer = error_maps.writer(index, version, (0, version))
         levels = np.asarray(levels, np.uint8)
-        labels = error_maps.cases[index].labels().astype(np.int64)
+        case = error_maps.cases[index]
+        labels = case.trained_labels(case.labels()).astype(np.int64)
         writer.array[:] = levels
         writer.array.flush()
         histogram = np.zeros_like(writer.histogram)

@@ -1,5 +1,7 @@
 """Every voxel of a class, each with the same chance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def class_voxels(*cases):
 def voxels_of(voxels, index, label):
     """All voxels of a class, in the order of the draws that lead to them."""
     case = voxels.cases[index]
-    number = case.counts[label]
+    number = case.trained_counts[label]
     if label == 0 and voxels.listed(index, 0) is None:
         number = case.size
     uniform = (np.arange(number) + 0.5) / number
@@ -36,6 +38,15 @@ def test_even_draws_lead_to_each_voxel_once(make_case, shape, share):
     rng = np.random.default_rng(1)
     label_map = rng.integers(1, 4, shape) * (rng.random(shape) < share)
     case = make_case(label_map, num_classes=4)
+    assert_all_found(class_voxels(case), 0, label_map)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.9])
+def test_background_has_the_voxels_of_merged_classes(make_case, share):
+    rng = np.random.default_rng(2)
+    label_map = rng.integers(1, 4, (5, 3, 7)) * (rng.random((5, 3, 7)) < share)
+    case = replace(make_case(label_map, num_classes=4), merged=(2,))
+    label_map[label_map == 2] = 0
     assert_all_found(class_voxels(case), 0, label_map)
 
 

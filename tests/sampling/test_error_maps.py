@@ -1,5 +1,7 @@
 """Error maps: rounding, histograms, weights, files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,35 @@ def test_histogram_counts_the_levels_of_each_true_class(tmp_path, two_cases):
         of_class = stored[two_cases[0].labels() == label]
         expected = np.bincount(of_class, minlength=256)
         assert (error_map.histogram[label] == expected).all()
+
+
+def test_merged_classes_and_background_are_right_together(make_case):
+    case = make_case([[[0, 1, 2, 3]]])
+    maps = ErrorMaps([replace(case, merged=(2, 3))])
+    # In 255ths, so that nothing is rounded.
+    p = [[51, 102, 0, 102], [51, 51, 102, 51], [0, 204, 51, 0], [0, 0, 0, 255]]
+    writer = maps.writer(0, 1, (0, 1))
+    writer.write((0, 0, 0), np.array(p, np.float64)[None, None, :2] / 255)
+    writer.write((0, 0, 2), np.array(p, np.float64)[None, None, 2:] / 255)
+    error_map = writer.finish()
+    stored = np.load(error_map.path)
+    # Class 1 alone is itself: 255 - 51. Of 2 and 3 parts were annotated.
+    assert stored.tolist() == [[[102, 204, 204, 0]]]
+    levels = [np.flatnonzero(row).tolist() for row in error_map.histogram]
+    assert levels == [[0, 102, 204], [204], [], []]
+    maps.replace(0, error_map)
+    assert maps.weights(0, 0) == pytest.approx([1.2 / 3, 0.8, 0, 0])
+    assert maps.mean_error(0) == pytest.approx(0.5)
+
+
+def test_amended_map_takes_merged_classes_as_background(make_case):
+    case = make_case([[[0, 0, 1, 1, 2]]])
+    maps = ErrorMaps([replace(case, merged=(2,))])
+    errors = np.array([51, 204]) / 255
+    error_map = maps.amended(0, 1, (0, 1), np.array([0, 3]), errors)
+    # What was not shown has the mean of its class, 2 that of the background.
+    assert np.load(error_map.path).tolist() == [[[51, 51, 204, 204, 51]]]
+    assert error_map.histogram[0, 51] == 3 and not error_map.histogram[2].any()
 
 
 def test_weights_are_the_mean_chance_of_acceptance(make_case, set_error_map):

@@ -54,7 +54,8 @@ def algorithm_1(cases, levels, epsilon):
     """`1/J 1/K_j 1/|k in j| min(1, E_j(c) + epsilon)` of each voxel."""
     weights = []
     for case, errors in zip(cases, levels, strict=True):
-        labels = case.labels()
+        labels = case.labels().copy()
+        labels[np.isin(labels, case.merged)] = 0
         present = np.unique(labels)
         weight = np.zeros(case.shape)
         for k in present:
@@ -215,6 +216,64 @@ def test_with_slack_nothing_is_reported(make_case, set_error_map, caplog):
     set_error_map(sampler.error_maps, 0, np.zeros((1, 1, 2)))
     sampler.use([0])
     assert not caplog.text
+
+
+# Classes that were not annotated and count as background.
+
+
+@pytest.fixture
+def merged_cases(cases):
+    """Class 3 is nowhere; of class 2 a part was annotated, in the third."""
+    sets = ((3,), (2, 3), (2,))
+    return [
+        replace(case, missing=merged, merged=merged)
+        for case, merged in zip(cases, sets, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("rounds", [32, 0])
+def test_merged_classes_are_drawn_as_one_with_the_background(
+    merged_cases, levels, set_error_map, monkeypatch, rounds
+):
+    monkeypatch.setattr(isample, "ROUNDS", rounds)
+    sampler = ISample(merged_cases, batch_size=192, epsilon=0.1, seed=3)
+    # The first case has no map yet and counts as 1.
+    for index in (1, 2):
+        set_error_map(sampler.error_maps, index, levels[index])
+    sampler.use(range(3))
+    known = [np.full(SHAPES[0], 255), *levels[1:]]
+    counts = counted(sampler, *draw(sampler, 40_000 if rounds else 9000))
+    expected = algorithm_1(merged_cases, known, 0.1)
+    assert_distributed(counts, expected)
+    rate = sum(weight.sum() for weight in expected)
+    assert sampler.acceptance_rate() == pytest.approx(rate)
+
+
+def test_half_a_merged_class_has_no_share_of_its_own(make_case):
+    # 3 of 4 voxels are background, or what may be.
+    case = make_case([[[0, 0, 1, 2]]])
+    sampler = ISample([replace(case, merged=(2,))], batch_size=192)
+    counts = counted(sampler, *draw(sampler, 8000))
+    assert_distributed(counts, [[1 / 6, 1 / 6, 1 / 2, 1 / 6]])
+
+
+def test_small_merged_background_is_drawn(make_case):
+    label_map = np.full((2, 2, 9), 1)
+    label_map[0, 0, :2], label_map[1, 1, 4:] = 0, 2
+    case = replace(make_case(label_map), merged=(2,))
+    sampler = ISample([case], batch_size=192)
+    counts = counted(sampler, *draw(sampler, 8000))
+    weights = np.where(label_map == 1, 1 / 29, 1 / 7)
+    assert_distributed(counts, [weights])
+
+
+def test_merging_a_class_without_voxels_draws_the_same(cases):
+    merged = [replace(case, merged=(3,)) for case in cases]
+    first, second = (
+        draw(ISample(some, batch_size=16, seed=2), 64)
+        for some in (cases, merged)
+    )
+    assert same(first, second)
 
 
 # Which cases.
