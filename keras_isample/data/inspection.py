@@ -250,6 +250,13 @@ def _inspect_labels(cohort, case, not_annotated, reference, findings):
             "Choose other labels or leave the case out",
         )
         return {}
+    nothing_whole = len(not_annotated) == len(cohort.classes)
+    if nothing_whole and cohort.partial != "background":
+        findings.problem(
+            case.images[0] if case.images else case.name,
+            "has none of the chosen labels wholly annotated",
+            "Choose other labels or leave the case out",
+        )
     if case.label_map is not None:
         counts = _count_label_map(cohort, case, classes, reference, findings)
     else:

@@ -49,13 +49,15 @@ class Trainer:
         metrics = [getattr(self._maps, "metric", None)]
         metrics = [metric for metric in metrics if metric is not None]
         if strategy is None:
-            self.model = _model(config, data.train, metrics)
+            self.model = self._build(metrics)
         else:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
-                self.model = _model(
-                    config, data.train, metrics, synchronized=several
-                )
+                self.model = self._build(metrics, synchronized=several)
+
+    def _build(self, metrics, **options):
+        loss = CrossEntropy(merged_classes=self.sampler.merged_classes)
+        return _model(self.config, self.data.train, loss, metrics, **options)
 
     def save_start(self, folder: RunFolder) -> None:
         """Writes the state before the first epoch to a folder."""
@@ -174,7 +176,7 @@ def _error_maps(config, sampler):
     )
 
 
-def _model(config, train, metrics, *, synchronized=False):
+def _model(config, train, loss, metrics, *, synchronized=False):
     settings = config.optimizer
     in_loss = decays_in_loss(settings.optimizer)
     policy = keras.config.dtype_policy()
@@ -192,7 +194,6 @@ def _model(config, train, metrics, *, synchronized=False):
         if synchronized:
             synchronize(model)
         model.metadata["preprocessing"] = Preprocessing.of(train).as_metadata()
-        loss = CrossEntropy()
         model.compile(
             optimizer=make_optimizer(
                 settings.optimizer,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_isample.callbacks import VolumeDice
+from keras_isample.callbacks import volume_dice
 
 SHAPE = (6, 5, 4)
 
@@ -63,6 +64,21 @@ def test_a_class_that_was_not_annotated_is_left_out(callback):
     callback.on_epoch_end(1, logs)
     assert np.isnan(logs["val_dice_b"])
     assert logs["val_dice"] == pytest.approx(0.9)
+
+
+def test_an_organ_found_that_was_not_annotated_is_no_error_of_others(
+    callback, monkeypatch
+):
+    """The scan holds "a" and "b"; both are found, only "a" was annotated."""
+    found = first(40) + 2 * (first(60) ^ first(40))
+    callback.cases = [replace(callback.cases[1], missing=(2,), merged=(2,))]
+    monkeypatch.setattr(
+        volume_dice, "predict_label_map", lambda *_, **__: found
+    )
+    logs = {}
+    callback.on_epoch_end(1, logs)
+    assert logs["val_dice_a"] == logs["val_dice"] == 1
+    assert np.isnan(logs["val_dice_b"])
 
 
 def test_only_every_second_epoch_is_validated(callback):

@@ -275,6 +275,21 @@ def test_class_of_which_one_side_was_annotated(masked, tmp_path):
     assert "fractional label 0.5" in report.problems[0]
 
 
+@pytest.mark.parametrize("partial", ["merge", "exclude", "background"])
+def test_a_part_of_the_only_class_can_be_trained_on_as_background(
+    masked, partial
+):
+    classes = (LabelClass("both", ("liver", "spleen")),)
+    cohort = replace(COHORT, classes=classes, partial=partial)
+    report = inspect_case(cohort, masked)
+    assert report.not_annotated == ("both",) and report.shares == {}
+    if partial == "background":
+        assert report.trainable
+    else:
+        (problem,) = report.problems
+        assert "none of the chosen labels wholly annotated" in problem
+
+
 def test_no_chosen_class_annotated(masked):
     masks = {"spleen": masked.masks["liver"]}
     problem = only_problem(replace(masked, masks=masks))

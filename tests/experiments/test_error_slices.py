@@ -1,5 +1,7 @@
 """E(x) of a slice, against probabilities known by construction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,20 @@ def test_large_organs_do_not_decide_alone():
     labels[:3, :, 2] = 1  # 24: 3/4 of it
     labels[7, :3, 2] = 2  # 3, the largest area of the small organ
     assert largest_slice(labels) == 2
+
+
+@pytest.mark.slow
+def test_a_merged_organ_is_right_where_the_model_finds_it(
+    make_case, threshold_model
+):
+    # The model says class 1 where the stored intensity is above 0.
+    image = np.where(np.arange(16) < 7, -200, 200) * np.ones((17, 16, 16))
+    case = make_case(np.zeros(image.shape), image, num_classes=2)
+    model = threshold_model()
+    for merged, wrong in (((), 1), ((1,), 0)):
+        shown = AxialSlice(replace(case, merged=merged), 9)
+        errors = shown.errors(model, 10**6)
+        assert np.allclose(errors, wrong, atol=1e-3)
 
 
 @pytest.mark.slow
