@@ -31,7 +31,7 @@ SETTINGS = Path(__file__).parent / "config.toml"
 @click.option(
     "--error-maps",
     multiple=True,
-    type=click.Choice(["online"]),
+    type=click.Choice(["online", "concurrent"]),
     help="One more isample arm, whose maps are made in this way.",
 )
 @click.option(

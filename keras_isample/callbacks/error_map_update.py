@@ -51,17 +51,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         self.remove_replaced = remove_replaced
 
     def on_train_begin(self, logs=None):
-        metadata = getattr(self.model, "metadata", None)
-        width = (metadata or {}).get("context_width")
-        ours = getattr(self.sampler.geometry, "context_width", None)
-        if width not in (None, ours):
-            raise ValueError(
-                f"The model has context_width={width}, the sampler {ours}. "
-                "Use the same."
-            )
-        if metadata is not None and self.sampler.cohort is not None:
-            facts = Preprocessing.of(self.sampler.cohort)
-            metadata.setdefault("preprocessing", facts.as_metadata())
+        introduce(self.model, self.sampler)
 
     def on_epoch_end(self, epoch, logs=None):
         started = time.monotonic()
@@ -82,15 +72,12 @@ class ErrorMapUpdate(keras.callbacks.Callback):
             .permutation(len(cases))[: self.num_cases]
             .tolist()
         )
-        predictor = predictor_for(self.model, self.tile_memory)
         for index in chosen:
             writer = sampler.error_maps.writer(
                 index, version, (sampler.seed, version)
             )
-            scan = sampler.cases[index].scan()
-            for start, probabilities in predictor.tiles(scan):
-                writer.write(start, probabilities)
-            sampler.error_maps.replace(index, writer.finish())
+            error_map = predict_errors(self.model, writer, self.tile_memory)
+            sampler.error_maps.replace(index, error_map)
         refreshed = sampler.sample_from == "refreshed"
         sampler.use(chosen if refreshed else cases)
         if refreshed:
@@ -102,3 +89,43 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         return float(
             np.mean([sampler.error_maps.mean_error(i) for i in chosen])
         )
+
+
+def introduce(model, sampler):
+    """Checks that a model fits a sampler, and tells it of its scans.
+
+    Args:
+        model: Its metadata learns how scans were prepared, unless it knows.
+        sampler: The `ISample`.
+
+    Raises:
+        ValueError: If their contexts differ.
+    """
+    metadata = getattr(model, "metadata", None)
+    width = (metadata or {}).get("context_width")
+    ours = getattr(sampler.geometry, "context_width", None)
+    if width not in (None, ours):
+        raise ValueError(
+            f"The model has context_width={width}, the sampler {ours}. "
+            "Use the same."
+        )
+    if metadata is not None and sampler.cohort is not None:
+        facts = Preprocessing.of(sampler.cohort)
+        metadata.setdefault("preprocessing", facts.as_metadata())
+
+
+def predict_errors(model, writer, tile_memory=DEFAULT_TILE_MEMORY):
+    """Makes the error map of a whole scan.
+
+    Args:
+        model: A model of this package.
+        writer: An `ErrorMapWriter`.
+        tile_memory: About how many bytes the maps of one tile may take.
+
+    Returns:
+        The `ErrorMap`.
+    """
+    tiles = predictor_for(model, tile_memory).tiles(writer.case.scan())
+    for start, probabilities in tiles:
+        writer.write(start, probabilities)
+    return writer.finish()

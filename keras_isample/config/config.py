@@ -55,6 +55,13 @@ class Config:
                     "chooses scans to predict, and online predicts none",
                     "Leave it away, or use --error-maps epoch",
                 )
+        if sampling.error_maps == "concurrent":
+            if sampling.error_map_cases != "all":
+                raise InputError(
+                    "--error-map-cases",
+                    "chooses scans of an update, and concurrent goes round all",
+                    "Leave it away, or use --error-maps epoch",
+                )
 
     def _check_autolr(self):
         if not self.optimizer.is_auto:
@@ -64,6 +71,12 @@ class Config:
                 "--validate-every",
                 f"is longer than a period of {self.autolr.period} epochs",
                 "Members are compared by their validation Dice: use 1",
+            )
+        if self.sampling.error_maps == "concurrent":
+            raise InputError(
+                "--error-maps",
+                "concurrent is not there with --learning-rate auto",
+                "Use --error-maps epoch or online",
             )
         if self.training.save_error_maps:
             raise InputError(

@@ -21,8 +21,10 @@ class SamplingConfig(Group):
     error_maps: "str" = setting(
         "epoch",
         "epoch: whole scans are predicted after each epoch. online: the maps "
-        "are made of the errors of the training patches themselves.",
-        ("epoch", "online"),
+        "are made of the errors of the training patches themselves. "
+        "concurrent: a background process predicts whole scans all the time, "
+        "on the last of several GPUs, else on the CPU; training never waits.",
+        ("epoch", "online", "concurrent"),
     )
     error_map_cases: "str" = setting(
         "all", "Cases whose maps each update makes: all, or a number."
@@ -46,6 +48,11 @@ class SamplingConfig(Group):
         check_range(self, "batch_size", 1)
         check_range(self, "spacing_jitter", 0, 0.9)
         _ = self.num_error_map_cases, self.num_cases_per_batch
+
+    @property
+    def is_concurrent(self):
+        """Whether error maps are made by a process of their own."""
+        return self.sampling == "isample" and self.error_maps == "concurrent"
 
     @property
     def num_error_map_cases(self):

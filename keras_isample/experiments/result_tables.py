@@ -165,7 +165,7 @@ def curves_table(comparison, arms):
         "Against steps",
         ("sampling", "step", *columns),
         [
-            (name, row["step"], *(row[column] for column in columns))
+            (name, row["step"], *(row.get(column) for column in columns))
             for name, rows in averaged.items()
             for row in rows
         ],

@@ -19,7 +19,7 @@ class SamplingExperiment:
         epsilons: Of more isample arms.
         epsilon_seeds: Number of runs of each of these.
         error_maps: Other ways to make error maps, of arms with as many seeds:
-            `"online"`.
+            `"online"`, `"concurrent"`.
 
     Attributes:
         comparison: The runs, a `Comparison`.

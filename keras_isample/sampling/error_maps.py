@@ -11,6 +11,7 @@ Where classes that were not annotated count as one with the background
 (`PreparedCase.merged`), p(true class) of its voxels is the sum of theirs.
 """
 
+import dataclasses
 import functools
 import os
 import re
@@ -71,8 +72,7 @@ class ErrorMaps:
 
     def writer(self, index, version, seed):
         """An `ErrorMapWriter` for a new map of case `index`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{index:05d}-{version:06d}.npy"
+        path = self._path(index, version)
         return ErrorMapWriter(self.cases[index], path, version, seed + (index,))
 
     def amended(self, index, version, seed, positions, errors):
@@ -91,7 +91,7 @@ class ErrorMaps:
         Returns:
             The `ErrorMap`.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(index, version)
         case = self.cases[index]
         number = int(np.prod(case.shape))
         known = np.zeros(number, bool)
@@ -114,7 +114,6 @@ class ErrorMaps:
                 (*seed, index, part.start),
             )
             stored[part] = np.where(known[part], stored[part], fill)
-        path = self.folder / f"{index:05d}-{version:06d}.npy"
         for target, array in (
             (_beside(path), np.packbits(known)),
             (path, stored.reshape(case.shape)),
@@ -130,6 +129,18 @@ class ErrorMaps:
         """Makes `error_map` the newest map of case `index`."""
         self._maps[index] = error_map
         self._errors.cache_clear()
+
+    def adopt(self, index, error_map):
+        """`replace`, after the file was moved to where the others are.
+
+        Args:
+            index: The case.
+            error_map: An `ErrorMap` whose file lies elsewhere on the same file
+                system.
+        """
+        path = self._path(index, error_map.version)
+        os.replace(error_map.path, path)
+        self.replace(index, dataclasses.replace(error_map, path=path))
 
     def keep(self, indices):
         """Forgets the maps of all cases but these."""
@@ -182,10 +193,15 @@ class ErrorMaps:
             state["histograms"],
             strict=True,
         ):
-            path = self.folder / f"{index:05d}-{version:06d}.npy"
+            path = self.folder / _file_name(index, version)
             if not path.exists():
                 raise ValueError(f"The error map {path} is missing.")
             self._maps[int(index)] = ErrorMap(path, histogram, int(version))
+
+    def _path(self, index, version):
+        """File of a new map; its folder exists."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / _file_name(index, version)
 
     def remove_unused(self):
         """Removes the files of replaced maps and of killed writers."""
@@ -281,6 +297,10 @@ def _parts(number):
         slice(first, min(number, first + _PART))
         for first in range(0, number, _PART)
     ]
+
+
+def _file_name(index, version):
+    return f"{index:05d}-{version:06d}.npy"
 
 
 def _beside(path):

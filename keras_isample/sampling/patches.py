@@ -55,8 +55,8 @@ class PatchReader:
             `(inputs, labels)`: normalized float32 `(batch, *size, channels)`,
             a tuple of them if the geometry has several inputs; uint8
             `(batch, *size)`, `OUTSIDE_LABEL` outside of the scan. If any case
-            has merged classes the labels are coded (`label_codes`), int32. Slices come without
-            the axis that they lie across.
+            has merged classes the labels are coded (`label_codes`), int32.
+            Slices come without the axis that they lie across.
         """
         scale = tf.gather(tf.constant(self._scales), case)
         offset = tf.gather(tf.constant(self._offsets), case)

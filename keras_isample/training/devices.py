@@ -27,7 +27,8 @@ def strategy_for(config):
     devices, batch_size = config.training.devices, config.sampling.batch_size
     if config.sampling.error_maps == "online" and devices == "auto":
         return None
-    strategy = shared_among(devices, batch_size)
+    spared = int(config.sampling.is_concurrent)
+    strategy = shared_among(devices, batch_size, spared)
     several = strategy is not None and strategy.num_replicas_in_sync > 1
     if several and config.sampling.error_maps == "online":
         raise InputError(
@@ -38,7 +39,7 @@ def strategy_for(config):
     return strategy
 
 
-def shared_among(devices, batch_size):
+def shared_among(devices, batch_size, spared=0):
     """A `tf.distribute.MirroredStrategy`, or `None` for a single device.
 
     Every batch is divided evenly among the devices. Logical CPU devices
@@ -49,13 +50,15 @@ def shared_among(devices, batch_size):
         devices: `"auto"` for all visible GPUs, as far as the batch can be
             divided among them; or names such as `"gpu:0,gpu:1"` or `"cpu"`.
         batch_size: Patches per step, on all devices together.
+        spared: With `"auto"`, how many of several GPUs are left to others; the
+            last ones.
 
     Raises:
         InputError: If a device is not there or the batch cannot be divided
             among them.
     """
     if devices == "auto":
-        names = _usable_gpus(batch_size)
+        names = _usable_gpus(batch_size, spared)
         return tf.distribute.MirroredStrategy(names) if names else None
     names = [name.strip().lower() for name in devices.split(",")]
     names = [name if ":" in name else f"{name}:0" for name in names]
@@ -86,9 +89,9 @@ def shared_among(devices, batch_size):
     return tf.distribute.MirroredStrategy(names)
 
 
-def _usable_gpus(batch_size):
+def _usable_gpus(batch_size, spared=0):
     """Names of the GPUs to use; none where there is at most one."""
-    names = [f"gpu:{i}" for i in range(len(_gpus()))]
+    names = [f"gpu:{i}" for i in range(len(_gpus()) - spared)]
     usable = next(
         (n for n in range(len(names), 1, -1) if batch_size % n == 0), 1
     )

@@ -5,6 +5,25 @@ import shutil
 import subprocess
 
 
+def spare_gpu(devices):
+    """A GPU that training leaves to the error maps; `None` if there is none.
+
+    Args:
+        devices: The setting `--devices`: with `"auto"` the last of several is
+            left; of those that are named, the last that is not; without any
+            GPU among them none is taken, either.
+    """
+    gpus = visible_gpus()
+    if devices == "auto":
+        return gpus[-1] if len(gpus) > 1 else None
+    used = [name.strip().lower() for name in devices.split(",")]
+    used = ["gpu:0" if name == "gpu" else name for name in used]
+    if not any(name.startswith("gpu") for name in used):
+        return None
+    free = [gpu for i, gpu in enumerate(gpus) if f"gpu:{i}" not in used]
+    return free[-1] if free else None
+
+
 def visible_gpus():
     """Indices or names of the GPUs that this process may use."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")

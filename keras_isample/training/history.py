@@ -17,6 +17,9 @@ FIRST_COLUMNS = (
     "mean_error",
     "val_dice",
 )
+CONCURRENT_COLUMNS = ("error_map_step", "error_maps_new")
+"""Only there where error maps were made while training went on."""
+
 LAST_COLUMNS = (
     "seconds_training",
     "seconds_error_maps",
@@ -32,8 +35,10 @@ def write_history(path, rows, label_names):
         rows: One dictionary an epoch; what is missing stays empty.
         label_names: Foreground classes, for the columns `val_dice_<label>`.
     """
+    known = {key for row in rows for key in row}
     columns = (
         *FIRST_COLUMNS,
+        *(name for name in CONCURRENT_COLUMNS if name in known),
         *(f"val_dice_{name}" for name in label_names),
         *LAST_COLUMNS,
     )

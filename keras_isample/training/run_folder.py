@@ -31,6 +31,7 @@ class RunFolder:
         self.model_file = self.path / "model.keras"
         self.state_file = self.path / "checkpoint" / "state.npz"
         self.error_map_folder = self.path / "checkpoint" / "error_maps"
+        self.concurrent_folder = self.path / "checkpoint" / "concurrent"
         self.history_file = self.path / "history.csv"
         self.saved_error_maps = self.path / "error_maps"
         self.autolr_file = self.path / "autolr.json"

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
@@ -13,6 +14,7 @@ from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
+from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.optimizers import decays_in_loss
 from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.recorder import Recorder
@@ -79,6 +81,8 @@ class Trainer:
             InputError: If the state is of another network.
         """
         self.sampler.error_maps.folder = folder.error_map_folder
+        if isinstance(self._maps, ConcurrentErrorMaps):
+            self._maps.folder = folder.concurrent_folder
         if not folder.state_file.exists():
             return []
         restore_state(folder.state_file, self.model, self.sampler)
@@ -128,22 +132,26 @@ class Trainer:
         if len(rows) >= epochs:
             return recorder
         self.data.validation.also = epochs if validate_last else None
-        self.model.fit(
-            sampler.dataset(config.training.steps_per_epoch),
-            epochs=epochs,
-            initial_epoch=len(rows),
-            verbose=0,
-            shuffle=False,
-            callbacks=[
-                DivergenceCheck(),
-                warmup,
-                self._maps,
-                self.data.validation,
-                *callbacks,
-                ScalarLog(log_folder or folder.log_folder),
-                recorder,
-            ],
-        )
+        try:
+            self.model.fit(
+                sampler.dataset(config.training.steps_per_epoch),
+                epochs=epochs,
+                initial_epoch=len(rows),
+                verbose=0,
+                shuffle=False,
+                callbacks=[
+                    DivergenceCheck(),
+                    warmup,
+                    self._maps,
+                    self.data.validation,
+                    *callbacks,
+                    ScalarLog(log_folder or folder.log_folder),
+                    recorder,
+                ],
+            )
+        finally:
+            if isinstance(self._maps, ConcurrentErrorMaps):
+                self._maps.close()
         return recorder
 
 
@@ -168,6 +176,13 @@ def _error_maps(config, sampler):
     settings = config.sampling
     if settings.error_maps == "online" and settings.sampling == "isample":
         return OnlineErrorMaps(sampler, remove_replaced=False)
+    if settings.is_concurrent:
+        return ConcurrentErrorMaps(
+            sampler,
+            gpu=spare_gpu(config.training.devices),
+            tile_memory=config.training.tile_bytes,
+            remove_replaced=False,
+        )
     return ErrorMapUpdate(
         sampler,
         num_cases=settings.num_error_map_cases,
