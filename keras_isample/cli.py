@@ -128,9 +128,21 @@ class _Rate(click.ParamType):
         return click.FLOAT.convert(value, param, ctx)
 
 
+class _Size(click.ParamType):
+    """A whole number, or `auto` or `full`."""
+
+    name = "number|auto|full"
+
+    def convert(self, value, param, ctx):
+        if value in ("auto", "full"):
+            return value
+        return click.INT.convert(value, param, ctx)
+
+
 _KINDS = {
     "str": str,
     "int": int,
+    "int | str": _Size(),
     "float": float,
     "bool": bool,
     "float | str": _Rate(),
@@ -288,12 +300,15 @@ def fit(
             # Drawing takes its time; wrong settings are refused before.
             Config.from_settings("", settings)
             data_path = _built_in_phantom(quiet)
-        if settings.get("cache"):
-            settings["cache"] = os.path.abspath(settings["cache"])
+        for name in ("cache", "init_from"):
+            if settings.get(name):
+                settings[name] = os.path.abspath(settings[name])
         config = Config.from_settings(os.path.abspath(data_path), settings)
         name = os.path.basename(os.path.normpath(data_path))
         run = run or os.path.join("runs", f"{name}-{started}")
     _check_data(config)
+    if config.network.init_from and not resume:
+        _check_inputs(config.network.init_from, [])
 
     def say(text):
         if not quiet:
@@ -372,9 +387,15 @@ def predict(
 @click.argument("run", required=False, type=click.Path())
 @click.option(
     "--split",
-    type=click.Choice(["train", "validation", "test"]),
+    type=click.Choice(["train", "validation", "test", "all"]),
     default="test",
     show_default=True,
+    help="all: with --data only.",
+)
+@click.option(
+    "--data",
+    type=click.Path(),
+    help="Another data set with the same structures as RUN's.",
 )
 @click.option("--reference", type=click.Path(), help="Folder of label maps.")
 @click.option("--prediction", type=click.Path(), help="Folder of label maps.")
@@ -395,6 +416,7 @@ def predict(
 def evaluate(
     run,
     split,
+    data,
     reference,
     prediction,
     postprocess,
@@ -415,6 +437,14 @@ def evaluate(
             "needs either RUN or both --reference and --prediction",
             "Give one of the two",
         )
+    if data and not run:
+        raise InputError("--data", "needs RUN", "Name the run to evaluate")
+    if split == "all" and not data:
+        raise InputError(
+            "--split",
+            "is all, which mixes a run's training and test cases",
+            "Choose one of them, or give another data set with --data",
+        )
     if sides and not run:
         raise InputError(
             "--sides",
@@ -425,13 +455,14 @@ def evaluate(
     from keras_isample.metrics.summary import format_table
 
     if run:
-        _check_inputs(run, [])
+        _check_inputs(run, [data] if data else [])
         from keras_isample.commands.evaluate import evaluate_run
 
         with _progress("evaluating", quiet) as progress:
             summary, path = evaluate_run(
                 run,
                 split,
+                data=data,
                 tile_memory=size,
                 postprocess=postprocess,
                 sides=sides,

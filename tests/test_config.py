@@ -41,11 +41,17 @@ OTHERS = {
     "batch_size": 24,
     "cases_per_batch": "2",
     "augment": False,
+    "augmentation": "cardiac",
     "spacing_jitter": 0.05,
-    "network": "dual-path",
+    "network": "unet",
     "width": 0.5,
     "patch_size": 12,
-    "loss": "ce",
+    "axis": "coronal",
+    "init_from": "runs/before",
+    "loss": "focal",
+    "loss_schedule": "wce:0, wdice:2",
+    "loss_transition": "linear",
+    "class_weights": "median-frequency",
     "learning_rate": 1e-05,
     "lr_schedule": "step:25:0.5",
     "warmup_epochs": 0,
@@ -66,6 +72,8 @@ OTHERS = {
     "steps_per_epoch": 5,
     "validate_every": 2,
     "validate_cases": "5",
+    "early_stopping": 4,
+    "refit": False,
     "mixed_precision": "bfloat16",
     "tile_memory": "500MB",
     "save_error_maps": True,
@@ -218,13 +226,28 @@ def test_binary_file_is_refused(tmp_path):
         ("augment", 1),
         ("spacing_jitter", -0.1),
         ("spacing_jitter", 1.0),
-        ("network", "unet"),
+        ("network", "vnet"),
+        ("axis", "sideways"),
+        ("axis", "axial"),
+        ("patch_size", "whole"),
+        ("patch_size", "full"),
+        ("augmentation", "strong"),
         ("width", 0),
         ("width", float("inf")),
         ("patch_size", 0),
         ("patch_size", -4),
         ("patch_size", 30),
         ("loss", "mse"),
+        ("loss_schedule", "ce"),
+        ("loss_schedule", "ce:5"),
+        ("loss_schedule", "ce:0, dice:0"),
+        ("loss_schedule", "ce:0, mse:3"),
+        ("loss_schedule", "ce:0, dice:x"),
+        ("loss_schedule", "ce->dice->"),
+        ("loss_transition", "linear"),
+        ("class_weights", "some"),
+        ("class_weights", "median-frequency"),
+        ("early_stopping", -1),
         ("learning_rate", 0.0),
         ("learning_rate", float("inf")),
         ("learning_rate", float("nan")),
@@ -268,6 +291,54 @@ def test_value_out_of_range_is_refused_by_its_option(name, value):
 
 def test_unknown_setting_is_refused():
     assert "unknown setting 'epoch'" in refusal(epoch=3)
+
+
+def test_weighted_losses_need_weights():
+    assert refusal(loss="wce").startswith("--class-weights: is none")
+    text = refusal(loss="dice", class_weights="effective-number")
+    assert text.endswith("Use --loss wdice, or leave it away.")
+
+
+@pytest.mark.parametrize(
+    "text, epochs, stages",
+    [
+        ("", 50, [("ce", 0)]),
+        ("ce:0, dice:7", 50, [("ce", 0), ("dice", 7)]),
+        ("ce->dice", 50, [("ce", 0), ("dice", 25)]),
+        ("ce -> ce-dice -> dice", 9, [("ce", 0), ("ce-dice", 3), ("dice", 6)]),
+    ],
+)
+def test_stages_of_the_loss(text, epochs, stages):
+    config = Config.from_settings(
+        "scans", {"loss_schedule": text, "epochs": epochs}
+    )
+    assert config.loss.stages(epochs) == stages
+
+
+def test_more_losses_than_epochs_are_refused():
+    assert "1 epochs" in refusal(loss_schedule="ce->dice", epochs=1)
+
+
+def test_what_needs_validation_contradicts_refitting():
+    assert refusal(refit=True, early_stopping=3).startswith("--early-stopping")
+    for settings in ({"refit": True}, {"early_stopping": 3}):
+        text = refusal(learning_rate="auto", **settings)
+        assert "--learning-rate auto" in text
+
+
+@pytest.mark.parametrize(
+    "settings, axis, side",
+    [
+        ({}, None, 8),
+        ({"patch_size": 16}, None, 16),
+        ({"network": "unet"}, None, 64),
+        ({"network": "unet"}, 2, "full"),
+        ({"network": "unet", "patch_size": 50}, 2, 50),
+    ],
+)
+def test_side_of_the_patch(settings, axis, side):
+    config = Config.from_settings("scans", settings)
+    assert config.network.side(axis) == side
 
 
 def test_patch_size_that_would_do_is_told():
@@ -411,6 +482,10 @@ READ_AS = {
     "cases_per_batch": "num_cases_per_batch",
     "tile_memory": "tile_bytes",
     "lr_schedule": "schedule",
+    "patch_size": "side",
+    "axis": "sees_slices",
+    "loss": "stages",
+    "loss_schedule": "stages",
     "population": "rates",
     "factors": "rate_factors",
 }

@@ -1,11 +1,11 @@
 """Compares predictions with references, case by case, on the input grid."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from keras_isample.commands.label_tables import write_label_tables
 from keras_isample.commands.predict import label_file_name
-from keras_isample.commands.predict import load_model
 from keras_isample.commands.predict import predict_case
 from keras_isample.commands.sides import side_cohort
 from keras_isample.commands.sides import split_sides
@@ -17,7 +17,9 @@ from keras_isample.errors import InputError
 from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
+from keras_isample.training.model_files import load_model
 from keras_isample.training.run_data import open_cohort
+from keras_isample.training.run_data import split_cohort
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.reading import read_label_map
@@ -28,19 +30,24 @@ def evaluate_run(
     run,
     split,
     *,
+    data=None,
     tile_memory,
     postprocess="largest-component",
     sides=False,
     overwrite=False,
     progress=None,
 ):
-    """Predicts a part of a run's data and evaluates it.
+    """Predicts a part of a run's data, or of other data, and evaluates it.
 
-    Writes `evaluation/<split>/summary.json` and the predictions beside it.
+    Writes `evaluation/<split>/summary.json` and the predictions beside it; of
+    other data to `evaluation/<name of the data>-<split>/`.
 
     Args:
         run: Run folder.
-        split: `"train"`, `"validation"` or `"test"`.
+        split: `"train"`, `"validation"` or `"test"`; of other data `"all"`,
+            too.
+        data: Another data set with the same structures; its own split, or
+            shares as in the run's configuration.
         tile_memory: Bytes for the maps of one tile.
         postprocess: `"largest-component"` or `"none"`.
         sides: Whether left and right of merged classes are reported apart
@@ -56,13 +63,17 @@ def evaluate_run(
     """
     folder = RunFolder(run)
     config = folder.config()
-    out = folder.evaluation(split)
+    name = f"{Path(data).resolve().name}-{split}" if data else split
+    out = folder.evaluation(name)
     target = out / "summary.json"
     _refuse_existing(target, overwrite)
-    cohort = _cases_of_run(open_cohort(config), folder, split)
+    if data:
+        cohort = _cases_of_others(config, data, folder, split)
+    else:
+        cohort = _cases_of_run(open_cohort(config), folder, split)
     if not cohort.cases:
         raise InputError(
-            config.data_path, f"has no {split} case", "Choose another --split"
+            cohort.path, f"has no {split} case", "Choose another --split"
         )
     side_classes, origins = side_cohort(cohort)
     if sides and not origins:
@@ -105,6 +116,22 @@ def _cases_of_run(cohort, folder, split):
             "Restore the data that the run was made with",
         )
     return cohort.subset(names)
+
+
+def _cases_of_others(config, data, folder, split):
+    """The cases of a part of a data set that the run was not made with."""
+    cohort = open_cohort(replace(config, data_path=str(data)))
+    own, theirs = folder.manifest()["classes"], list(cohort.class_names)
+    if own != theirs:
+        raise InputError(
+            data,
+            f"has the classes {', '.join(theirs[1:])}, and {folder.path} "
+            f"{', '.join(own[1:])}",
+            "Evaluate on data with the same structures",
+        )
+    if split == "all":
+        return cohort
+    return split_cohort(cohort, config)[split]
 
 
 def _evaluate_case(cohort, case, prediction, file):

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import keras
-
 from keras_isample.commands.inputs import find_inputs
 from keras_isample.commands.label_tables import check_label_tables
 from keras_isample.commands.label_tables import write_label_tables
@@ -13,42 +11,10 @@ from keras_isample.data.listing import ending_of
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference.full_volume import predict_volume
-from keras_isample.training.run_folder import RunFolder
+from keras_isample.training.model_files import load_model
 from keras_isample.volumes.components import keep_largest_components
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
-
-
-def load_model(run):
-    """Loads the model of a run folder or of a `.keras` file.
-
-    Raises:
-        InputError: If there is none, or it was not made by this package.
-    """
-    path = Path(run)
-    if path.is_dir():
-        path = RunFolder(path).model_file
-    if not path.is_file():
-        raise InputError(
-            path,
-            "is no model",
-            "Give a run folder whose training validated once, or a .keras file",
-        )
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            path,
-            f"cannot be loaded as a model ({str(error)[:200]})",
-            "Give a .keras file that fit wrote",
-        ) from error
-    if not getattr(model, "metadata", None):
-        raise InputError(
-            path,
-            "is a Keras model, but not of this package",
-            "Give a .keras file that fit wrote",
-        )
-    return model
 
 
 def predict(

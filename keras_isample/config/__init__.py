@@ -5,6 +5,7 @@ from keras_isample.config.config import GROUPS
 from keras_isample.config.config import Config
 from keras_isample.config.data import DataConfig
 from keras_isample.config.files import read_settings
+from keras_isample.config.loss import LossConfig
 from keras_isample.config.network import NetworkConfig
 from keras_isample.config.optimizer import OptimizerConfig
 from keras_isample.config.presets import PRESETS
@@ -17,6 +18,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "GROUPS",
+    "LossConfig",
     "NetworkConfig",
     "OptimizerConfig",
     "PRESETS",

@@ -14,6 +14,7 @@ from typing import Any
 
 from keras_isample.config.autolr import AutoLRConfig
 from keras_isample.config.data import DataConfig
+from keras_isample.config.loss import LossConfig
 from keras_isample.config.network import NetworkConfig
 from keras_isample.config.optimizer import OptimizerConfig
 from keras_isample.config.sampling import SamplingConfig
@@ -24,6 +25,7 @@ GROUPS = {
     "data": DataConfig,
     "sampling": SamplingConfig,
     "network": NetworkConfig,
+    "loss": LossConfig,
     "optimizer": OptimizerConfig,
     "autolr": AutoLRConfig,
     "training": TrainingConfig,
@@ -41,12 +43,15 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     autolr: AutoLRConfig = field(default_factory=AutoLRConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self):
         self._check_autolr()
+        self._check_end()
+        self.loss.stages(self.training.epochs)
         sampling = self.sampling
         if sampling.error_maps == "online":
             if sampling.error_map_cases != "all":
@@ -91,6 +96,27 @@ class Config:
             raise InputError(
                 "--ray-address",
                 f"means nothing with --executor {self.autolr.executor}",
+                "Leave one of them away",
+            )
+
+    def _check_end(self):
+        """What early stopping and refitting do not go with."""
+        training = self.training
+        for option, given in (
+            ("--refit", training.refit),
+            ("--early-stopping", training.early_stopping > 0),
+        ):
+            if given and self.optimizer.is_auto:
+                raise InputError(
+                    option,
+                    "is not there with --learning-rate auto, whose members "
+                    "are compared by their validation",
+                    "Leave it away, or give --learning-rate a number",
+                )
+        if training.refit and training.early_stopping:
+            raise InputError(
+                "--early-stopping",
+                "needs validation cases, and --refit trains on them",
                 "Leave one of them away",
             )
 

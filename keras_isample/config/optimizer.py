@@ -1,4 +1,4 @@
-"""Loss, rate and its schedule."""
+"""Optimizer, rate and its schedule."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,8 @@ from keras_isample.errors import InputError
 
 @dataclass(frozen=True)
 class OptimizerConfig(Group):
-    """Loss, rate and its schedule."""
+    """Optimizer, rate and its schedule."""
 
-    loss: "str" = setting("ce", "ce: cross-entropy.", ("ce",))
     learning_rate: "float | str" = setting(
         0.01, "Learning rate after warm-up; auto: AutoLR finds it."
     )
@@ -33,7 +32,9 @@ class OptimizerConfig(Group):
         ("sgd", "adam", "adamw"),
     )
     weight_decay: "float" = setting(
-        1e-4, "L2 factor in the loss (sgd, adam), or decoupled (adamw)."
+        1e-4,
+        "L2 factor in the loss (sgd), times the weight added to its gradient "
+        "(adam), or decoupled (adamw).",
     )
 
     def _check(self):

@@ -39,6 +39,12 @@ class SamplingConfig(Group):
         "all", "Cases in a batch: all, or a number."
     )
     augment: "bool" = setting(True, "Rotate patches and vary their spacing.")
+    augmentation: "str" = setting(
+        "isample",
+        "isample: turned about each axis, spacing varied. cardiac: one of "
+        "nothing, flip along either axis, turn within 10 degrees (slices).",
+        ("isample", "cardiac"),
+    )
     spacing_jitter: "float" = setting(
         0.1, "Largest change of spacing, times the finest spacing."
     )

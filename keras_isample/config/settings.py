@@ -116,8 +116,10 @@ def parse_bytes(source: str, text: str) -> int:
 def _fits(value, kind):
     if kind == "float | str" and value == "auto":
         return True
+    if kind == "int | str" and isinstance(value, str):
+        return value in ("auto", "full")
     if kind in ("float", "float | str"):
         return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "int":
+    if kind in ("int", "int | str"):
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, {"str": str, "bool": bool}[kind])

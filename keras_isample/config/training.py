@@ -19,6 +19,16 @@ class TrainingConfig(Group):
     validate_cases: "str" = setting(
         "all", "Cases of each validation, the same ones: all, or a number."
     )
+    early_stopping: "int" = setting(
+        0,
+        "Stop after so many epochs without a better validation Dice; 0: "
+        "never. The best model is kept in any case.",
+    )
+    refit: "bool" = setting(
+        False,
+        "Train on training and validation cases together, without validation; "
+        "the last weights are kept.",
+    )
     mixed_precision: "str" = setting(
         "none",
         "Type of the layers' arithmetic; softmax and loss stay float32.",
@@ -40,6 +50,7 @@ class TrainingConfig(Group):
         check_range(self, "epochs", 1)
         check_range(self, "steps_per_epoch", 1)
         check_range(self, "validate_every", 1)
+        check_range(self, "early_stopping", 0)
         _ = self.tile_bytes, self.num_validate_cases
 
     @property

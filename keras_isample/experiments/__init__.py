@@ -6,12 +6,16 @@ from keras_isample.experiments.phantom_data import open_phantom
 from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
 from keras_isample.experiments.sampling_experiment import parse_epsilons
+from keras_isample.experiments.settings_experiment import Group
+from keras_isample.experiments.settings_experiment import SettingsExperiment
 
 __all__ = [
     "Arm",
     "Comparison",
+    "Group",
     "RateExperiment",
     "SamplingExperiment",
+    "SettingsExperiment",
     "open_phantom",
     "parse_epsilons",
 ]

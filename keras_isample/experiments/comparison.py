@@ -36,12 +36,15 @@ class Arm:
         title: Its name in tables and pictures.
         settings: What sets it apart, on top of the common settings.
         seeds: One run each: initial weights, draws and dropout.
+        start: Function from a seed to the run whose weights its run starts
+            from; random weights if `None`.
     """
 
     name: str
     title: str
     settings: Mapping[str, Any]
     seeds: tuple[int, ...]
+    start: Callable[[int], Path] | None = None
 
 
 class Comparison:
@@ -75,6 +78,8 @@ class Comparison:
     def config(self, arm: Arm, seed: int) -> Config:
         """Settings of one run."""
         settings = {**self._settings, **arm.settings, "seed": seed}
+        if arm.start is not None:
+            settings["init_from"] = str(Path(arm.start(seed)).absolute())
         return Config.from_settings(self._data_path, settings)
 
     def run_folder(self, arm: Arm, seed: int) -> RunFolder:

@@ -63,7 +63,7 @@ def dice_table(comparison, arms, uniform, published=None):
     )
 
 
-def evaluation_table(comparison, arms):
+def evaluation_table(comparison, arms, title="Test Dice"):
     """Test Dice of each structure and their mean, an arm a column."""
     seeds = comparison.common_seeds(arms)
     summaries = [comparison.test_summaries(arm, seeds) for arm in arms]
@@ -88,9 +88,7 @@ def evaluation_table(comparison, arms):
         )
     else:
         note = "The split has no test scans, or no run has finished."
-    return Table(
-        "Test Dice", ("structure", *(arm.title for arm in arms)), rows, note
-    )
+    return Table(title, ("structure", *(arm.title for arm in arms)), rows, note)
 
 
 def epsilon_table(comparison, arms):

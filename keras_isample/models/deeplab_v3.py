@@ -114,9 +114,7 @@ def _pyramid(x, filters, factor, l2):
     own, *rest = fork(x, 2 + len(RATES), "pyramid_fork")
     parts = [convolution(own, "1x1")]
     for rate in RATES:
-        parts.append(
-            convolution(rest.pop(), f"rate{rate}", 3, factor * rate)
-        )
+        parts.append(convolution(rest.pop(), f"rate{rate}", 3, factor * rate))
     mean = layers.GlobalAveragePooling2D(keepdims=True, name="pyramid_mean")(
         rest.pop()
     )

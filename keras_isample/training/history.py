@@ -66,6 +66,15 @@ def read_history(path):
         ]
 
 
+def epochs_since_best(rows):
+    """Epochs after the one with the best validation Dice; 0 without any."""
+    best = best_score(rows)
+    if best is None:
+        return 0
+    scores = [row.get("val_dice") for row in rows]
+    return len(rows) - 1 - scores.index(best)
+
+
 def best_score(rows):
     """Highest validation Dice of some rows; `None` if there is none."""
     known = [row.get("val_dice") for row in rows]

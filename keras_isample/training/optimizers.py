@@ -76,6 +76,15 @@ def make_optimizer(name, learning_rate, weight_decay):
     )
 
 
-def decays_in_loss(name):
-    """Whether weight decay is an L2 term in the loss."""
-    return name != "adamw"
+def l2_factor(name, weight_decay):
+    """Factor of the sum of squared kernels in the loss.
+
+    For `"adam"` half of the weight decay, so that the decay times the kernel
+    is added to the gradient (the cardiac study, and `torch.optim.Adam`); the
+    isample papers' L2 is Keras', whose gradient is twice that.
+
+    Args:
+        name: Name of the optimizer.
+        weight_decay: As in the configuration.
+    """
+    return {"sgd": 1.0, "adam": 0.5, "adamw": 0.0}[name] * weight_decay

@@ -6,6 +6,7 @@ import time
 import keras
 
 from keras_isample.training.history import best_score
+from keras_isample.training.history import epochs_since_best
 from keras_isample.training.history import write_history
 from keras_isample.training.state import link_error_maps
 from keras_isample.training.state import save_state
@@ -27,6 +28,8 @@ class Recorder(keras.callbacks.Callback):
         rows: History of the epochs before.
         best_from: Of the epochs after this number, the state of the best is
             kept in the folder's `best`; of none if `None`.
+        patience: Training stops after as many epochs without a better
+            validation Dice; never if 0.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Recorder(keras.callbacks.Callback):
         rows=(),
         *,
         best_from=None,
+        patience=0,
     ):
         super().__init__()
         self.folder = folder
@@ -46,6 +50,12 @@ class Recorder(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.rows = list(rows)
         self.best_from = best_from
+        self.patience = patience
+
+    @property
+    def has_had_enough(self):
+        """Whether the validation Dice has not risen for too long."""
+        return 0 < self.patience <= epochs_since_best(self.rows)
 
     @property
     def best(self):
@@ -76,6 +86,8 @@ class Recorder(keras.callbacks.Callback):
         write_history(self.folder.history_file, self.rows, self.label_names)
         self._save_state(self.folder)
         self.sampler.error_maps.remove_unused()
+        if self.has_had_enough:
+            self.model.stop_training = True
 
     def _save_state(self, folder):
         save_state(

@@ -19,6 +19,7 @@ from keras_isample.training.run_data import read_run_data
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.run_folder import finished_now
 from keras_isample.training.run_folder import new_manifest
+from keras_isample.training.run_loss import class_weights_of
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
 from keras_isample.volumes.volume import Volume
@@ -92,6 +93,8 @@ def fit(
         rows = trainer.restore(folder)
         if rows:
             say(f"resuming {folder.path} after epoch {len(rows)}")
+        elif config.network.init_from:
+            say(trainer.take_first_weights())
         recorder = _train(config, folder, trainer, rows, replay, callbacks)
     if config.training.save_error_maps:
         _save_error_maps(folder, trainer.sampler)
@@ -137,11 +140,22 @@ def opened_run(
     try:
         prepared = data.prepare(progress)
         folder.check_data(prepared.fingerprint())
+        _tell_class_weights(config, folder, prepared, say)
         yield folder, prepared
     except (InputError, OSError):
         if not resume and not folder.has_begun():
             folder.undo()
         raise
+
+
+def _tell_class_weights(config, folder, prepared, say):
+    weights = class_weights_of(config, prepared.cases)
+    if weights is None:
+        return
+    named = dict(zip(prepared.train.class_names, weights, strict=True))
+    shown = ", ".join(f"{name} {weight:.4g}" for name, weight in named.items())
+    say(f"class weights ({config.loss.class_weights}): {shown}")
+    folder.update_manifest(class_weights=named)
 
 
 def _train(config, folder, trainer, rows, replay, callbacks):

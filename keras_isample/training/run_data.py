@@ -14,6 +14,7 @@ from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import PreparedCase
 from keras_isample.data.preparation import fingerprint
 from keras_isample.data.preparation import prepare_cohort
+from keras_isample.data.slice_axis import slice_axis
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,13 @@ class PreparedData:
         train: The training `Cohort`.
         cases: Its `PreparedCase`s.
         validation: The `VolumeDice` callback.
+        axis: Axis that slices lie across, or `None` for volumes.
     """
 
     train: Cohort
     cases: list[PreparedCase]
     validation: VolumeDice
+    axis: int | None = None
 
     def fingerprint(self) -> str:
         """Tells these scans from others."""
@@ -72,7 +75,8 @@ class RunData:
             every=training.validate_every,
             tile_memory=training.tile_bytes,
         )
-        return PreparedData(self.parts["train"], cases, validation)
+        axis = _axis(self.config, self.parts["train"], cases)
+        return PreparedData(self.parts["train"], cases, validation, axis)
 
 
 def read_run_data(
@@ -90,6 +94,8 @@ def read_run_data(
     cohort = open_cohort(config)
     say(cohort.describe())
     parts = split_cohort(cohort, config)
+    if config.training.refit:
+        parts = _refitted(cohort, parts)
     train, notes = training_cases(parts["train"])
     for note in notes:
         say(note)
@@ -118,6 +124,28 @@ def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
         fold=config.data.fold_of,
     )
     return dict(zip(("train", "validation", "test"), parts, strict=True))
+
+
+def _refitted(cohort, parts):
+    """Training and validation cases together, none to validate with."""
+    names = [c.name for p in ("train", "validation") for c in parts[p].cases]
+    return {
+        **parts,
+        "train": cohort.subset(names),
+        "validation": cohort.subset(()),
+    }
+
+
+def _axis(config, train, cases):
+    """The axis that slices lie across, or `None` for volumes."""
+    settings = config.network
+    if settings.network == "dual-path":
+        return None
+    if settings.sees_slices or all(1 in case.shape for case in cases):
+        return slice_axis(
+            train, "auto" if settings.axis == "none" else settings.axis
+        )
+    return None
 
 
 def _some_cases(cohort, number, seed):

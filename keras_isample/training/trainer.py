@@ -5,21 +5,26 @@ import keras
 from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
+from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
-from keras_isample.losses.cross_entropy import CrossEntropy
+from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
-from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.gpus import spare_gpu
-from keras_isample.training.optimizers import decays_in_loss
+from keras_isample.training.model_files import load_model
+from keras_isample.training.networks import make_geometry
+from keras_isample.training.networks import make_network
+from keras_isample.training.networks import take_weights
 from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.recorder import Recorder
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_folder import RunFolder
+from keras_isample.training.run_loss import class_weights_of
+from keras_isample.training.run_loss import make_run_loss
 from keras_isample.training.state import load_progress
 from keras_isample.training.state import restore_state
 from keras_isample.training.state import save_state
@@ -40,29 +45,42 @@ class Trainer:
     Attributes:
         model: The compiled model; its optimizer is built.
         sampler: The `ISample`.
+        loss: The loss.
     """
 
     def __init__(self, config: Config, data: PreparedData, strategy=None):
         self.config = config
         self.data = data
         keras.utils.set_random_seed(config.data.seed)
-        self.sampler = _sampler(config, data.cases)
+        self.sampler = _sampler(config, data)
         self._maps = _error_maps(config, self.sampler)
         metrics = [getattr(self._maps, "metric", None)]
         metrics = [metric for metric in metrics if metric is not None]
+        self.loss = None
         if strategy is None:
-            self.model = self._build(metrics)
+            self._build(metrics)
         else:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
-                self.model = self._build(metrics, synchronized=several)
+                self._build(metrics, synchronized=several)
 
-    def _build(self, metrics, **options):
-        loss = CrossEntropy(merged_classes=self.sampler.merged_classes)
-        return _model(self.config, self.data.train, loss, metrics, **options)
+    def take_first_weights(self) -> str | None:
+        """Takes the weights of `init_from`, if there is one.
+
+        Returns:
+            A line for the user, or `None`.
+
+        Raises:
+            InputError: If it is no model, or one of another network.
+        """
+        source = self.config.network.init_from
+        if not source:
+            return None
+        return take_weights(self.model, load_model(source), source)
 
     def save_start(self, folder: RunFolder) -> None:
         """Writes the state before the first epoch to a folder."""
+        self.take_first_weights()
         folder.state_file.parent.mkdir(parents=True, exist_ok=True)
         save_state(
             folder.state_file,
@@ -128,8 +146,9 @@ class Trainer:
             config.sampling.batch_size,
             rows,
             best_from=best_from,
+            patience=config.training.early_stopping,
         )
-        if len(rows) >= epochs:
+        if len(rows) >= epochs or recorder.has_had_enough:
             return recorder
         self.data.validation.also = epochs if validate_last else None
         try:
@@ -141,6 +160,7 @@ class Trainer:
                 shuffle=False,
                 callbacks=[
                     DivergenceCheck(),
+                    *self._loss_schedule(),
                     warmup,
                     self._maps,
                     self.data.validation,
@@ -154,18 +174,62 @@ class Trainer:
                 self._maps.close()
         return recorder
 
+    def _loss_schedule(self):
+        if not isinstance(self.loss, ScheduledLoss):
+            return []
+        return [LossSchedule(self.loss)]
 
-def _sampler(config, cases):
+    def _build(self, metrics, *, synchronized=False):
+        """Builds and compiles the model."""
+        config, train = self.config, self.data.train
+        settings = config.optimizer
+        policy = keras.config.dtype_policy()
+        if config.training.mixed_precision != "none":
+            keras.config.set_dtype_policy(
+                f"mixed_{config.training.mixed_precision}"
+            )
+        try:
+            self.model = make_network(
+                config,
+                train.num_classes,
+                len(train.channel_names),
+                self.data.axis,
+            )
+            if synchronized:
+                synchronize(self.model)
+            facts = Preprocessing.of(train).as_metadata()
+            self.model.metadata["preprocessing"] = facts
+            self.loss = make_run_loss(
+                config,
+                class_weights_of(config, self.data.cases),
+                self.sampler.merged_classes,
+            )
+            self.model.compile(
+                optimizer=make_optimizer(
+                    settings.optimizer,
+                    1.0 if settings.is_auto else settings.learning_rate,
+                    settings.weight_decay,
+                ),
+                loss=self.loss,
+                metrics=[MeanLoss(self.loss), *metrics],
+            )
+        finally:
+            keras.config.set_dtype_policy(policy)
+        self.model.optimizer.build(self.model.trainable_variables)
+
+
+def _sampler(config, data):
     settings = config.sampling
     return ISample(
-        cases,
-        patch_size=config.network.patch_size,
+        data.cases,
+        geometry=make_geometry(config, data.cases, data.axis),
         batch_size=settings.batch_size,
         epsilon=settings.epsilon,
         sampling=settings.sampling,
         cases_per_batch=settings.num_cases_per_batch,
         sample_from=settings.sample_from,
         augment=settings.augment,
+        augmentation=settings.augmentation,
         spacing_jitter=settings.spacing_jitter,
         seed=config.data.seed,
     )
@@ -189,36 +253,3 @@ def _error_maps(config, sampler):
         tile_memory=config.training.tile_bytes,
         remove_replaced=False,
     )
-
-
-def _model(config, train, loss, metrics, *, synchronized=False):
-    settings = config.optimizer
-    in_loss = decays_in_loss(settings.optimizer)
-    policy = keras.config.dtype_policy()
-    if config.training.mixed_precision != "none":
-        keras.config.set_dtype_policy(
-            f"mixed_{config.training.mixed_precision}"
-        )
-    try:
-        model = dual_path_resnet(
-            train.num_classes,
-            num_channels=len(train.channel_names),
-            width=config.network.width,
-            l2=settings.weight_decay if in_loss else 0.0,
-        )
-        if synchronized:
-            synchronize(model)
-        model.metadata["preprocessing"] = Preprocessing.of(train).as_metadata()
-        model.compile(
-            optimizer=make_optimizer(
-                settings.optimizer,
-                1.0 if settings.is_auto else settings.learning_rate,
-                settings.weight_decay,
-            ),
-            loss=loss,
-            metrics=[MeanLoss(loss), *metrics],
-        )
-    finally:
-        keras.config.set_dtype_policy(policy)
-    model.optimizer.build(model.trainable_variables)
-    return model

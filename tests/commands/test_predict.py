@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from keras_isample.commands.predict import load_model
 from keras_isample.commands.predict import predict
 from keras_isample.errors import InputError
 from keras_isample.inference import predict_volume
+from keras_isample.training.model_files import load_model
 from keras_isample.volumes.reading import read_label_map
 from keras_isample.volumes.reading import read_volume
 from keras_isample.volumes.volume import Volume

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_isample.training.optimizers import SGD
-from keras_isample.training.optimizers import decays_in_loss
+from keras_isample.training.optimizers import l2_factor
 from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.optimizers import sgd
 
@@ -18,10 +18,17 @@ def test_sgd_is_that_of_the_papers():
     assert optimizer.clipnorm is None
 
 
-def test_only_adamw_decays_outside_of_the_loss():
-    kinds = ("sgd", "adam", "adamw")
-    assert [decays_in_loss(name) for name in kinds] == [True, True, False]
+def test_adam_adds_the_decay_times_the_kernel_to_the_gradient():
+    kernel = keras.Variable([3.0])
+    penalty = keras.regularizers.L2(l2_factor("adam", 0.1))
+    # The derivative of f w**2 is 2 f w.
+    assert float(penalty(kernel)) * 2 / 3 == pytest.approx(0.1 * 3.0)
     assert make_optimizer("adam", 0.1, 0.5).weight_decay is None
+
+
+def test_l2_of_sgd_is_that_of_keras_and_adamw_has_none():
+    assert l2_factor("sgd", 0.1) == 0.1
+    assert l2_factor("adamw", 0.1) == 0
 
 
 def test_adamw_shrinks_kernels_but_not_biases():

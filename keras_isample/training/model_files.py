@@ -1,0 +1,40 @@
+"""Models that runs have left."""
+
+from pathlib import Path
+
+import keras
+
+from keras_isample.errors import InputError
+from keras_isample.training.run_folder import RunFolder
+
+
+def load_model(run):
+    """Loads the model of a run folder or of a `.keras` file.
+
+    Raises:
+        InputError: If there is none, or it was not made by this package.
+    """
+    path = Path(run)
+    if path.is_dir():
+        path = RunFolder(path).model_file
+    if not path.is_file():
+        raise InputError(
+            path,
+            "is no model",
+            "Give a run folder whose training validated once, or a .keras file",
+        )
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            path,
+            f"cannot be loaded as a model ({str(error)[:200]})",
+            "Give a .keras file that fit wrote",
+        ) from error
+    if not getattr(model, "metadata", None):
+        raise InputError(
+            path,
+            "is a Keras model, but not of this package",
+            "Give a .keras file that fit wrote",
+        )
+    return model
