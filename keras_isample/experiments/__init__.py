@@ -2,6 +2,9 @@
 
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.fine_tuning_experiment import (
+    FineTuningExperiment,
+)
 from keras_isample.experiments.phantom_data import open_phantom
 from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
@@ -12,6 +15,7 @@ from keras_isample.experiments.settings_experiment import SettingsExperiment
 __all__ = [
     "Arm",
     "Comparison",
+    "FineTuningExperiment",
     "Group",
     "RateExperiment",
     "SamplingExperiment",

@@ -7,14 +7,14 @@ from keras_isample.losses.class_weights import median_frequency_weights
 from keras_isample.losses.named import make_loss
 from keras_isample.losses.scheduled import ScheduledLoss
 
-_WEIGHTS = {
-    "median-frequency": median_frequency_weights,
-    "effective-number": effective_number_weights,
-}
-
 
 def class_weights_of(config, cases):
     """One weight per class from the labels of the training cases.
+
+    A class that was not annotated in a case counts as background there. Of
+    `effective-number`, whose beta was made for numbers of images, 1 / (1 -
+    beta) is the median number of voxels of a class: larger classes have about
+    the same weight, smaller ones nearly that of inverse frequency.
 
     Args:
         config: The run's `Config`.
@@ -23,11 +23,16 @@ def class_weights_of(config, cases):
     Returns:
         List of floats, background first; `None` without `class_weights`.
     """
-    weigh = _WEIGHTS.get(config.loss.class_weights)
-    if weigh is None:
+    if config.loss.class_weights == "none":
         return None
-    counts = np.array([case.counts for case in cases])
-    return [float(weight) for weight in weigh(counts)]
+    counts = np.array([case.trained_counts for case in cases])
+    if config.loss.class_weights == "median-frequency":
+        weights = median_frequency_weights(counts)
+    else:
+        totals = counts.sum(axis=0)
+        beta = 1 - 1 / max(2.0, float(np.median(totals[totals > 0])))
+        weights = effective_number_weights(counts, beta)
+    return [float(weight) for weight in weights]
 
 
 def make_run_loss(config, class_weights, merged_classes=()):

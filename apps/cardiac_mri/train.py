@@ -1,0 +1,159 @@
+"""The cardiac MR study: losses, augmentation, networks, rates, weight decay.
+
+Stopped and started again with the same command, it goes on where it was.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from keras_isample.config import read_settings
+from keras_isample.errors import InputError
+
+SETTINGS = Path(__file__).parent / "config.toml"
+PAPER = {"width": 1.0, "epochs": 100, "early_stopping": 5}
+GROUPS = (
+    "losses",
+    "augmentation",
+    "networks",
+    "learning_rates",
+    "weight_decays",
+)
+_WEIGHTED = {"class_weights": "median-frequency"}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--data", type=click.Path(), help="Default: a phantom.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    help="Settings of all runs, as of fit.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["small", "paper"]),
+    default="small",
+    show_default=True,
+    help="paper: networks of full width, patience 5.",
+)
+@click.option(
+    "--groups",
+    multiple=True,
+    type=click.Choice(GROUPS),
+    help="What to compare; all by default.",
+)
+@click.option(
+    "--seeds", default=3, show_default=True, help="Runs of each loss."
+)
+@click.option("--epochs", type=int, help="Instead of the file's.")
+@click.option("--steps-per-epoch", type=int, help="Instead of the file's.")
+@click.option("--out", default="runs/cardiac_mri", show_default=True)
+@click.option("--report-only", is_flag=True, help="Train nothing.")
+def main(data, config_file, preset, groups, seeds, out, report_only, **given):
+    """Compares ways to train networks for short-axis cardiac MR.
+
+    Runs, tables (report.md, CSV) and pictures go to OUT/<name of the data>.
+    """
+    try:
+        settings, own = read_settings(config_file or SETTINGS)
+        if preset == "paper":
+            settings |= PAPER
+        settings |= {k: v for k, v in given.items() if v is not None}
+        data = data or own
+        folder = Path(out) / (Path(data).resolve().name if data else "phantom")
+        if not data:
+            settings.setdefault("cache", str((folder / "cache").absolute()))
+        _run(folder, data, settings, groups or GROUPS, seeds, not report_only)
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on from here", err=True)
+        sys.exit(130)
+
+
+def _run(folder, data, settings, names, seeds, train):
+    from keras_isample.callbacks.progress import ProgressReport
+    from keras_isample.experiments import SettingsExperiment
+    from keras_isample.experiments import open_cardiac_phantom
+
+    if data is None:
+        data = open_cardiac_phantom(folder / "data")
+    every = groups_of(settings, tuple(range(seeds)))
+    SettingsExperiment(
+        folder,
+        data,
+        settings,
+        [group for group in every if group.name in names],
+        title="Cardiac MR",
+    ).run(
+        train=train,
+        say=click.echo,
+        command_line=sys.argv,
+        callbacks=[ProgressReport()],
+    )
+
+
+def groups_of(settings, seeds):
+    """What the study compares; the settings themselves are in every group."""
+    from keras_isample.experiments import Arm
+    from keras_isample.experiments import Group
+
+    def arm(name, title, seeds=(0,), **own):
+        return Arm(name, title, own, seeds)
+
+    base = arm("dice-focal", "Dice-Focal", seeds)
+    losses = (
+        arm("ce", "CE", seeds, loss="ce"),
+        arm("wce", "weighted CE", seeds, loss="wce", **_WEIGHTED),
+        arm("ce-dice", "CE-Dice", seeds, loss="ce-dice"),
+        arm(
+            "wce-dice", "weighted CE-Dice", seeds, loss="wce-dice", **_WEIGHTED
+        ),
+        base,
+    )
+    augmentation = (
+        base,
+        arm("not-augmented", "no augmentation", augment=False),
+    )
+    # Of about as many parameters as the U-Net.
+    width = float(settings["width"])
+    networks = (
+        base,
+        arm(
+            "unet3plus",
+            "UNet 3+",
+            network="unet3plus",
+            width=width if width == 1 else 0.25,
+        ),
+        arm(
+            "deeplab-v3",
+            "DeepLabV3",
+            network="deeplab-v3",
+            width=width if width == 1 else 0.33,
+        ),
+    )
+    rates = tuple(
+        base
+        if rate == 1e-3
+        else arm(f"rate-{rate:g}", f"{rate:g}", learning_rate=rate)
+        for rate in (1e-2, 1e-3, 1e-4)
+    )
+    decays = tuple(
+        base
+        if decay == 1e-4
+        else arm(f"decay-{decay:g}", f"{decay:g}", weight_decay=decay)
+        for decay in (1e-2, 1e-3, 1e-4, 1e-5)
+    )
+    return [
+        Group("losses", "Losses", losses),
+        Group("augmentation", "Augmentation", augmentation),
+        Group("networks", "Networks", networks),
+        Group("learning_rates", "Learning rate (Dice-Focal: 1e-3)", rates),
+        Group("weight_decays", "Weight decay (Dice-Focal: 1e-4)", decays),
+    ]
+
+
+if __name__ == "__main__":
+    main()
