@@ -5,6 +5,7 @@ import time
 import keras
 import numpy as np
 
+from keras_isample.callbacks.loss_check import check_merged_classes
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.predictor import predictor_for
@@ -99,8 +100,10 @@ def introduce(model, sampler):
         sampler: The `ISample`.
 
     Raises:
-        ValueError: If their contexts differ.
+        ValueError: If their contexts differ, or the loss does not know which
+            classes the sampler merges.
     """
+    check_merged_classes(model, sampler)
     metadata = getattr(model, "metadata", None)
     width = (metadata or {}).get("context_width")
     ours = getattr(sampler.geometry, "context_width", None)

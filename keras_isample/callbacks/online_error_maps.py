@@ -17,6 +17,7 @@ import time
 import keras
 import numpy as np
 
+from keras_isample.callbacks.loss_check import check_merged_classes
 from keras_isample.metrics.patch_errors import PatchErrors
 
 
@@ -55,6 +56,9 @@ class OnlineErrorMaps(keras.callbacks.Callback):
             (sampler.batch_size, *size), merged_classes=sampler.merged_classes
         )
         self._batches = []
+
+    def on_train_begin(self, logs=None):
+        check_merged_classes(self.model, self.sampler)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._batches = []

@@ -62,8 +62,13 @@ class ScheduledLoss(PerExampleLoss):
         name="scheduled",
         dtype=None,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
         _check_losses(losses)
+        super().__init__(
+            merged_classes=losses[0].merged_classes if losses else (),
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+        )
         _check_starts(starts, len(losses))
         if transition not in TRANSITIONS:
             raise ValueError(
@@ -105,6 +110,7 @@ class ScheduledLoss(PerExampleLoss):
 
     def get_config(self):
         config = super().get_config()
+        del config["merged_classes"]
         config["losses"] = [
             keras.saving.serialize_keras_object(loss) for loss in self.losses
         ]
@@ -129,6 +135,11 @@ def _check_losses(losses):
                 "Argument `losses` must hold losses of keras_isample.losses, "
                 f"none of them scheduled itself. Received: {loss!r}."
             )
+    if len({loss.merged_classes for loss in losses}) > 1:
+        raise ValueError(
+            "Argument `losses` must hold losses of the same merged_classes. "
+            f"Received: {[loss.merged_classes for loss in losses]}."
+        )
 
 
 def _check_starts(starts, count):

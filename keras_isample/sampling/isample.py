@@ -108,8 +108,8 @@ class ISample:
     Attributes:
         cases: The `PreparedCase`s.
         merged_classes: The different sets of classes that count as one with
-            the background in some case, as tuples of class indices; the loss
-            must know them. Empty if there are none.
+            the background in some case, as tuples of class indices; to be
+            given to the loss. Empty if there are none.
         error_maps: Their `ErrorMaps`.
         epoch: Number of the epoch whose patches `dataset` draws.
 

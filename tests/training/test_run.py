@@ -17,8 +17,10 @@ from keras_isample.training import run_data
 from keras_isample.training.history import read_history
 from keras_isample.training.run import fit
 from keras_isample.training.run_data import open_cohort
+from keras_isample.training.run_data import read_run_data
 from keras_isample.training.run_data import split_cohort
 from keras_isample.training.run_folder import RunFolder
+from keras_isample.training.trainer import Trainer
 
 
 @pytest.fixture
@@ -254,6 +256,20 @@ def test_only_partial_cases_are_refused(partial_data):
     cohort = cohort.subset([cohort.cases[0].name])
     with pytest.raises(InputError, match="no case to train on.*--partial"):
         training_cases(cohort)
+
+
+def test_loss_and_metrics_know_what_is_merged(partial_data, ball_config):
+    config = ball_config(
+        partial_data,
+        labels="liver,spleen",
+        split="1,0,0",
+        error_maps="online",
+        width=0.1,
+    )
+    trainer = Trainer(config, read_run_data(config).prepare())
+    assert trainer.sampler.merged_classes == ((2,),)
+    assert trainer.model.loss.merged_classes == ((2,),)
+    assert trainer._maps.metric.merged_classes == ((2,),)
 
 
 @pytest.mark.slow
