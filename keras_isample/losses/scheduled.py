@@ -39,6 +39,7 @@ class ScheduledLoss(PerExampleLoss):
 
     Attributes:
         weights: Variable of the weights in force, shape `(len(losses),)`.
+        merged_classes: That of the losses, which all have the same.
 
     Call arguments:
         As of `losses`.
@@ -62,13 +63,8 @@ class ScheduledLoss(PerExampleLoss):
         name="scheduled",
         dtype=None,
     ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
         _check_losses(losses)
-        super().__init__(
-            merged_classes=losses[0].merged_classes if losses else (),
-            name=name,
-            reduction=reduction,
-            dtype=dtype,
-        )
         _check_starts(starts, len(losses))
         if transition not in TRANSITIONS:
             raise ValueError(
@@ -76,6 +72,7 @@ class ScheduledLoss(PerExampleLoss):
                 f"Received: transition={transition!r}."
             )
         self.losses = list(losses)
+        self.merged_classes = self.losses[0].merged_classes
         self.starts = list(starts)
         self.transition = transition
         self.weights = keras.Variable(
@@ -110,7 +107,6 @@ class ScheduledLoss(PerExampleLoss):
 
     def get_config(self):
         config = super().get_config()
-        del config["merged_classes"]
         config["losses"] = [
             keras.saving.serialize_keras_object(loss) for loss in self.losses
         ]

@@ -86,3 +86,13 @@ def test_config_round_trips_with_the_losses():
     assert again.losses[1].epsilon == 0.5
     assert again.starts == [0, 3] and again.transition == "linear"
     assert again.reduction == "sum" and again.name == "plan"
+
+
+def test_merged_classes_are_those_of_the_losses():
+    losses = [
+        CrossEntropy(merged_classes=((1,),)),
+        Dice(merged_classes=((1,),)),
+    ]
+    assert ScheduledLoss(losses, [0, 1]).merged_classes == ((1,),)
+    with pytest.raises(ValueError, match="same merged_classes"):
+        ScheduledLoss([losses[0], Dice()], [0, 1])
