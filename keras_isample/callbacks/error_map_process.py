@@ -162,7 +162,9 @@ class ErrorMapProcess:
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     env=self._environment,
-                    start_new_session=True,
+                    # A session of its own would have a share of the
+                    # processors of its own, too, whatever its priority.
+                    process_group=0,
                 )
             return True
 
