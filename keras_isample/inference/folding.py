@@ -49,12 +49,14 @@ class FoldedNetwork:
     Args:
         inputs: Keras tensor or tensors where the network begins.
         outputs: Keras tensor or tensors where it ends.
+        free_sides: Whether the copy takes images of any size even where
+            `inputs`, one tensor, has fixed sides.
 
     Attributes:
         model: The copy, a functional `keras.Model`.
     """
 
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs, outputs, *, free_sides=False):
         network = keras.Model(inputs, outputs)
         self._folded = _folded_pairs(network)
         removed = set(self._folded.values())
@@ -65,7 +67,10 @@ class FoldedNetwork:
             return copies[layer.name]
 
         self.model = keras.models.clone_model(
-            network, clone_function=copy, call_function=_call
+            network,
+            input_tensors=_free(inputs) if free_sides else None,
+            clone_function=copy,
+            call_function=_call,
         )
         self._layers = [
             (layer, copies[layer.name])
@@ -87,6 +92,12 @@ class FoldedNetwork:
                     layer.weights, copy.weights, strict=True
                 ):
                     target.assign(source)
+
+
+def _free(tensor):
+    """An input like a tensor, of any size."""
+    sides = (None,) * (len(tensor.shape) - 2)
+    return keras.Input((*sides, tensor.shape[-1]), dtype=tensor.dtype)
 
 
 def _folded_pairs(network):

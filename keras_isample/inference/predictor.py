@@ -4,6 +4,18 @@ import weakref
 
 from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.dual_path import DualPathPredictor
+from keras_isample.inference.plain import PlainPredictor
+from keras_isample.inference.slices import SlicePredictor
+
+_KINDS = {
+    ("dual-path", None): DualPathPredictor,
+    ("unet", 2): SlicePredictor,
+    ("unet", 3): PlainPredictor,
+    ("unet3plus", 2): SlicePredictor,
+    ("unet3plus", 3): PlainPredictor,
+    ("deeplab-v3", 2): SlicePredictor,
+}
+"""The predictor for a network and the dimensions of its image."""
 
 _predictors = weakref.WeakKeyDictionary()
 
@@ -20,13 +32,14 @@ def predictor_for(model, tile_memory=DEFAULT_TILE_MEMORY):
     Raises:
         ValueError: If the model is not one that this package can tile.
     """
-    network = (getattr(model, "metadata", None) or {}).get("network")
-    if network != "dual-path":
+    metadata = getattr(model, "metadata", None) or {}
+    kind = _KINDS.get((metadata.get("network"), metadata.get("ndim")))
+    if kind is None:
         raise ValueError(
             "Argument `model` must be built by `keras_isample.models`. "
-            f"Received: {model!r} of network {network!r}."
+            f"Received: {model!r} of network {metadata.get('network')!r}."
         )
     known = _predictors.setdefault(model, {})
     if tile_memory not in known:
-        known[tile_memory] = DualPathPredictor(model, tile_memory)
+        known[tile_memory] = kind(model, tile_memory)
     return known[tile_memory]

@@ -46,9 +46,9 @@ def unet3plus(
     """Builds a UNet 3+ for slices (2D) or volumes (3D).
 
     26,968,130 trainable parameters with 3 channels and 2 classes; the paper
-    says 26.97 M (its authors' code has, with 3 channels and 1 class, 26,971,777:
-    one class less, and 6,528 biases before normalizations, which have no effect
-    there).
+    says 26.97 M. Its authors' code has 26,971,777 with 3 channels and 1 class:
+    one class less, and 6,528 biases before normalizations, where they have no
+    effect.
 
     With `deep_supervision` every decoder stage and the bottleneck give classes,
     by a 3x3 convolution, upsampled to the image's size before the softmax. The

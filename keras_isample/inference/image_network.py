@@ -1,0 +1,65 @@
+"""A network of one image, made ready to predict images of any size."""
+
+import keras
+import numpy as np
+from keras import layers
+from keras import ops
+
+from keras_isample.inference.compiled import compiled
+from keras_isample.inference.folding import FoldedNetwork
+from keras_isample.inference.layer_graph import bytes_per_voxel
+
+
+class ImageNetwork:
+    """A copy of a U-Net or a DeepLab that gives probabilities.
+
+    Normalizations are folded into the convolutions, only the first output is
+    computed (deep supervision has more), logits get their softmax, and sides
+    that were fixed for training are free. Like its model it wants multiples of
+    `multiple`, or pads with zeros.
+
+    Args:
+        model: What `unet`, `unet3plus` or `deeplab_v3` returned.
+
+    Attributes:
+        model: The copy, a functional `keras.Model`.
+        num_classes: Number of classes.
+        num_channels: Channels of the image.
+        multiple: What the sides of an image should be multiples of.
+        bytes_per_voxel: Bytes that a voxel of the image takes in all maps that
+            are held at the same time, probabilities included.
+    """
+
+    def __init__(self, model):
+        image, output = model.inputs[0], model.outputs[0]
+        self.num_classes = output.shape[-1]
+        self.num_channels = image.shape[-1]
+        self.multiple = model.metadata["multiple"]
+        self._folded = FoldedNetwork(image, output, free_sides=True)
+        x = self._folded.model.outputs[0]
+        if not isinstance(output._keras_history.operation, layers.Softmax):
+            x = layers.Softmax(dtype="float32", name="probabilities")(x)
+        self.model = keras.Model(self._folded.model.inputs, x)
+        self.bytes_per_voxel = bytes_per_voxel(self.model)
+        self._run = compiled(self.model)
+
+    def update(self):
+        """Takes over the present weights of the model."""
+        self._folded.update()
+
+    def check(self, scan):
+        """Checks that a scan has the channels of the model.
+
+        Raises:
+            ValueError: If not.
+        """
+        if scan.num_channels != self.num_channels:
+            raise ValueError(
+                f"The model was made for {self.num_channels} "
+                f"channel(s). Received a scan of {scan.num_channels}."
+            )
+
+    def __call__(self, images):
+        """Probabilities of images `(batch, *sides, channels)`, float32."""
+        result = self._run(np.ascontiguousarray(images))
+        return ops.convert_to_numpy(result)

@@ -1,0 +1,124 @@
+"""Whole-scan inference with a 3D U-Net, tile by tile.
+
+Equal to one pass over the whole scan (within float rounding). One pass means:
+the scan is padded with the outside value, at the ends of its axes, to multiples
+of what the poolings need, and the convolutions pad with zeros around that. A
+tile starts at such a multiple, so that its poolings see the same voxels
+together, and reads a halo as wide as the network sees. At the borders of the
+scan the halo ends, so that the zeros come where they come in one pass.
+"""
+
+import numpy as np
+
+from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
+from keras_isample.inference.image_network import ImageNetwork
+from keras_isample.inference.layer_graph import reach
+from keras_isample.inference.tiling import tile_sides
+from keras_isample.inference.tiling import tiles_of
+
+
+class PlainPredictor:
+    """Predicts whole scans with a 3D network of one image.
+
+    Follows every later update of the model's weights.
+
+    Args:
+        model: A 3D network of this package (softmax or logits).
+        tile_memory: About how many bytes the maps of one tile may take.
+
+    Attributes:
+        halo: Blocks around a tile that it reads, a block being a cube of
+            `multiple` voxels a side.
+    """
+
+    def __init__(self, model, tile_memory=DEFAULT_TILE_MEMORY):
+        self._network = ImageNetwork(model)
+        self.num_classes = self._network.num_classes
+        self.num_channels = self._network.num_channels
+        self._multiple = self._network.multiple
+        self.halo = -(-max(reach(self._network.model)) // self._multiple)
+        self._memory = tile_memory
+
+    def tiles(self, scan):
+        """Predicts a scan.
+
+        Args:
+            scan: A `Scan`.
+
+        Yields:
+            `(start, probabilities)`: first voxel of a tile and float32
+            `(x, y, z, classes)`. The tiles cover every voxel once; slabs come
+            in the order of the first axis.
+
+        Raises:
+            ValueError: If `tile_memory` does not allow the smallest tile of
+                this scan with its halo, or channels do not fit.
+        """
+        self._network.check(scan)
+        self._network.update()
+        multiple = self._multiple
+        blocks = [-(-n // multiple) for n in scan.shape]
+        for place in tiles_of((0, 0, 0), blocks, self.tile_sides(blocks)):
+            first = [max(0, part.start - self.halo) for part in place]
+            stop = [
+                min(n, part.stop + self.halo)
+                for n, part in zip(blocks, place, strict=True)
+            ]
+            image = scan.read(
+                [multiple * a for a in first], [multiple * b for b in stop]
+            )
+            inner = tuple(
+                slice(
+                    multiple * (part.start - a),
+                    min(multiple * part.stop, n) - multiple * a,
+                )
+                for part, a, n in zip(place, first, scan.shape, strict=True)
+            )
+            start = tuple(multiple * part.start for part in place)
+            yield start, self._network(image[None])[0][inner]
+
+    def tile_bytes(self, blocks, x, y, z):
+        """Bytes that a tile of these sides takes, in a scan of `blocks`."""
+        per_voxel = self._network.bytes_per_voxel
+        per_voxel += 4 * (self.num_classes + self.num_channels)
+        return per_voxel * self._voxels(blocks, x, y, z)
+
+    def tile_sides(self, blocks):
+        """Sides of the tiles of a scan of `blocks`, in blocks.
+
+        The thickness of a slab of tiles is such that a caller can hold the
+        probabilities of the slab, too.
+
+        Raises:
+            ValueError: If not even the smallest tile is allowed.
+        """
+        row = 4 * self.num_classes * self._multiple**3 * blocks[1] * blocks[2]
+        rows = max(1, int(self._memory / 2 / row))
+
+        def bytes_of(x, y, z):
+            # One row is always allowed.
+            wanted = self.tile_bytes(blocks, x, y, z)
+            return np.where(x <= rows, wanted, np.inf)
+
+        def cost_of(x, y, z):
+            return self._voxels(blocks, x, y, z)
+
+        sides = tile_sides(blocks, self._memory, bytes_of, cost_of)
+        if sides is None:
+            least = int(self.tile_bytes(blocks, 1, 1, 1))
+            raise ValueError(
+                "Argument `tile_memory` must allow a tile of "
+                f"{self._multiple} voxels a side with what the network sees "
+                f"around it, {least} bytes. Received: "
+                f"tile_memory={self._memory}. Use more, or a network of "
+                "smaller width."
+            )
+        return sides
+
+    def _voxels(self, blocks, *sides):
+        """Voxels of a tile with its halo, which ends with the scan."""
+        voxels = 1
+        for n, side in zip(blocks, sides, strict=True):
+            seen = np.minimum(side + 2 * self.halo, n)
+            voxels = voxels * self._multiple * seen
+        return voxels

@@ -1,0 +1,113 @@
+"""Whole-scan inference with a network of slices.
+
+Every slice across one axis is predicted whole, with nothing of its neighbors:
+DeepLab's mean of the image, say, knows no tiles.
+"""
+
+import tempfile
+
+import numpy as np
+
+from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
+from keras_isample.inference.image_network import ImageNetwork
+
+DEFAULT_AXIS = 2
+"""Axial slices of a scan in RAS+."""
+
+
+class SlicePredictor:
+    """Predicts whole scans slice by slice.
+
+    Follows every later update of the model's weights. The slices lie across
+    axis `model.metadata["axis"]` of the scan (0 sagittal, 1 coronal, 2 axial;
+    2 if it has none); their rows and columns are the two other axes, in order.
+    A slice is padded with the outside value at the ends of its axes up to what
+    the network needs.
+
+    Args:
+        model: A 2D network of this package.
+        tile_memory: About how many bytes a batch of slices may take. A single
+            slice is predicted whatever it takes.
+    """
+
+    def __init__(self, model, tile_memory=DEFAULT_TILE_MEMORY):
+        self._network = ImageNetwork(model)
+        self.num_classes = self._network.num_classes
+        self.num_channels = self._network.num_channels
+        self._memory = tile_memory
+        # The dictionary, not the model: predictors must not keep models alive.
+        self._metadata = model.metadata
+
+    @property
+    def axis(self):
+        """Axis of the scan that the slices lie across."""
+        axis = self._metadata.get("axis", DEFAULT_AXIS)
+        if axis not in (0, 1, 2):
+            raise ValueError(
+                'The metadata of the model must have "axis" 0, 1 or 2. '
+                f"Received: {axis!r}."
+            )
+        return axis
+
+    def tiles(self, scan):
+        """Predicts a scan.
+
+        Args:
+            scan: A `Scan`.
+
+        Yields:
+            `(start, probabilities)`: first voxel of a slab and float32
+            `(x, y, z, classes)`. The slabs are as wide as the scan and come in
+            the order of the first axis. Where the slices lie across another
+            axis, the probabilities of all are held until the last is there: in
+            memory, or, if they take more than half of `tile_memory`, in a
+            temporary file.
+        """
+        self._network.check(scan)
+        axis = self.axis
+        self._network.update()
+        if axis == 0:
+            for first, batch in self._batches(scan, axis):
+                yield (first, 0, 0), batch
+            return
+        held = self._all_slices(scan, axis)
+        row = held[:, 0].nbytes
+        rows = max(1, int(self._memory // 2 // row))
+        for first in range(0, scan.shape[0], rows):
+            slab = np.moveaxis(held[:, first : first + rows], 0, axis)
+            yield (first, 0, 0), np.ascontiguousarray(slab)
+
+    def slices_at_once(self, shape):
+        """How many slices of these two sides (padded) make a batch."""
+        voxels = int(np.prod(shape, dtype=np.int64))
+        held = 4 * (self.num_classes + self.num_channels)
+        size = voxels * (self._network.bytes_per_voxel + held)
+        return max(1, int(self._memory // size))
+
+    def _batches(self, scan, axis):
+        """Pairs of a first slice and probabilities `(n, rows, columns, c)`."""
+        multiple = self._network.multiple
+        shape = [n for i, n in enumerate(scan.shape) if i != axis]
+        padded = [-(-n // multiple) * multiple for n in shape]
+        count = self.slices_at_once(padded)
+        for first in range(0, scan.shape[axis], count):
+            start, stop = [0, 0], list(padded)
+            start.insert(axis, first)
+            stop.insert(axis, min(first + count, scan.shape[axis]))
+            images = np.moveaxis(scan.read(start, stop), axis, 0)
+            result = self._network(images)
+            yield first, result[:, : shape[0], : shape[1]]
+
+    def _all_slices(self, scan, axis):
+        shape = [n for i, n in enumerate(scan.shape) if i != axis]
+        shape = (scan.shape[axis], *shape, self.num_classes)
+        size = 4 * np.prod(shape, dtype=np.int64)
+        if size <= self._memory // 2:
+            held = np.empty(shape, np.float32)
+        else:
+            held = np.memmap(
+                tempfile.TemporaryFile(), np.float32, "w+", shape=shape
+            )
+        for first, batch in self._batches(scan, axis):
+            held[first : first + len(batch)] = batch
+        return held
