@@ -172,39 +172,56 @@ def _fit_options(command):
 
 @main.command()
 @click.argument("directory", metavar="DIR", type=click.Path())
-@click.option("--cases", default=12, show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["ct", "cardiac", "brain"]),
+    default="ct",
+    show_default=True,
+)
+@click.option("--cases", type=int, help="By default 12; cardiac 200, brain 50.")
 @click.option(
     "--shape",
-    default="160,160,160",
-    show_default=True,
-    help="Voxels to the right, to the front and to the head.",
+    default=None,
+    help="Voxels to the right, to the front and to the head (by default "
+    "160,160,160; brain 96,96,96); of cardiac slices width,height (96,96).",
 )
 @click.option(
-    "--spacing", default=None, help="mm; by default the trunk fits the shape."
+    "--spacing", default=None, help="mm; by default the body fits the shape."
 )
 @click.option(
     "--layout",
     type=click.Choice(["visceral", "nnunet"]),
-    default="visceral",
-    show_default=True,
+    default=None,
+    help="Of CT; by default visceral.",
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace an older phantom.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
-def phantom(directory, cases, shape, spacing, layout, seed, overwrite, quiet):
-    """Writes a synthetic CT data set to DIR.
+def phantom(
+    directory, kind, cases, shape, spacing, layout, seed, overwrite, quiet
+):
+    """Writes a synthetic data set to DIR.
 
-    Body, spine, lungs, liver, spleen, kidneys (about 0.3 % of the voxels), an
-    aorta, vessels and bowel of kidney-like intensity, noise; the anatomy
-    varies from case to case.
+    ct: body, spine, lungs, liver, spleen, kidneys (about 0.3 % of the voxels),
+    an aorta, vessels and bowel of kidney-like intensity, noise.
+
+    cardiac: short-axis MR slices with both ventricles and myocardium, as PNG
+    files, with a split.
+
+    brain: T1-like MR with 27 structures; DIR/auto with biased labels to
+    pre-train, DIR/manual with true ones to fine-tune and test.
+
+    The anatomy varies from case to case.
     """
-    from keras_isample.data.phantom import write_phantom
+    from keras_isample.data.phantom_kinds import write_phantom_of_kind
 
+    axes = 2 if kind == "cardiac" else 3
     with _progress("drawing scans", quiet) as progress:
-        write_phantom(
+        write_phantom_of_kind(
             directory,
+            kind,
             cases=cases,
-            shape=_integers("--shape", shape),
+            shape=None if shape is None else _integers("--shape", shape, axes),
             spacing=None if spacing is None else _floats("--spacing", spacing),
             layout=layout,
             seed=seed,
@@ -575,23 +592,23 @@ def _check_inputs(first, others):
             raise InputError(path, "does not exist", "Check the path")
 
 
-def _integers(option, text):
-    return _parse(option, text, int, "160,160,160")
+def _integers(option, text, count):
+    return _parse(option, text, int, ",".join(["96"] * count), count)
 
 
 def _floats(option, text):
-    return _parse(option, text, float, "1,1,1.5")
+    return _parse(option, text, float, "1,1,1.5", 3)
 
 
-def _parse(option, text, kind, example):
+def _parse(option, text, kind, example, count):
     try:
         values = tuple(kind(part) for part in text.split(","))
-        if len(values) != 3:
+        if len(values) != count:
             raise ValueError
     except ValueError:
         raise InputError(
             option,
-            f"expects three numbers, got {text!r}",
+            f"expects {count} numbers, got {text!r}",
             f"Write them like {example}",
         ) from None
     return values

@@ -283,6 +283,9 @@ def test_quiet_is_quiet(ball_run):
         ["phantom", "OUT", "--shape", "1,2"],
         ["phantom", "OUT", "--spacing", "a,b,c"],
         ["phantom", "OUT", "--layout", "dicom"],
+        ["phantom", "OUT", "--kind", "pet"],
+        ["phantom", "OUT", "--kind", "cardiac", "--shape", "96,96,96"],
+        ["phantom", "OUT", "--kind", "brain", "--layout", "nnunet"],
         ["nonsense"],
     ],
 )
@@ -405,6 +408,23 @@ def test_phantom_is_written_and_recognized(tmp_path):
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[-1] == str(path)
     assert "already" in refusal("phantom", path, *options)
+
+
+@pytest.mark.parametrize(
+    "kind, shape, part",
+    [("cardiac", "40,32", "."), ("brain", "16,16,16", "auto")],
+)
+def test_phantom_of_a_kind_is_written_and_recognized(
+    tmp_path, kind, shape, part
+):
+    path = tmp_path / "phantom"
+    options = ["--kind", kind, "--cases", 3, "--shape", shape, "--quiet"]
+    result = run("phantom", path, *options)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines() == [str(path)]
+    result = run("inspect", path / part, "--intensity", "zscore", "--json")
+    assert "images/ + labels/" in result.stderr
+    assert "split by the data" in result.stderr
 
 
 def test_scan_is_predicted_and_compared(tmp_path, ball_run, ball_data):

@@ -5,6 +5,8 @@ from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.inspection import inspect_cohort
 from keras_isample.data.phantom import write_phantom
+from keras_isample.data.phantom_brain import write_brain_phantom
+from keras_isample.data.phantom_cardiac import write_cardiac_phantom
 from keras_isample.data.preparation import PreparedCase
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.data.slice_axis import slice_axis
@@ -17,5 +19,7 @@ __all__ = [
     "prepare_cohort",
     "read_cohort",
     "slice_axis",
+    "write_brain_phantom",
+    "write_cardiac_phantom",
     "write_phantom",
 ]

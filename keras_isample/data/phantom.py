@@ -21,9 +21,8 @@ from keras_isample.data.phantom_canvas import Canvas
 from keras_isample.data.phantom_canvas import Warp
 from keras_isample.data.phantom_canvas import rotation
 from keras_isample.data.phantom_files import LAYOUTS
-from keras_isample.data.phantom_files import MARK
 from keras_isample.data.phantom_files import new_folder
-from keras_isample.data.phantom_files import write_json
+from keras_isample.data.phantom_files import write_mark
 from keras_isample.data.phantom_kidneys import draw_kidneys_and_vessels
 from keras_isample.data.phantom_organs import draw_organs
 from keras_isample.data.phantom_trunk import Patient
@@ -134,15 +133,14 @@ def write_phantom(
             if progress is not None:
                 progress(index + 1, cases)
         files.finish(cases)
-        facts = {
-            "synthetic": True,
-            "cases": cases,
-            "shape": list(shape),
-            "spacing": list(spacing),
-            "layout": layout,
-            "seed": seed,
-        }
-        write_json(folder / MARK, facts)
+        write_mark(
+            folder,
+            cases=cases,
+            shape=list(shape),
+            spacing=list(spacing),
+            layout=layout,
+            seed=seed,
+        )
     return path
 
 

@@ -1,4 +1,4 @@
-"""The files of a synthetic data set: VISCERAL Anatomy3 or nnU-Net v2 raw."""
+"""The files of a synthetic data set, in one of the layouts that are read."""
 
 import contextlib
 import gzip
@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel as nib
@@ -13,9 +14,11 @@ import numpy as np
 
 from keras_isample.data.phantom_trunk import STRUCTURES
 from keras_isample.errors import InputError
+from keras_isample.volumes.png import encode_png
 from keras_isample.volumes.volume import Volume
 
 MARK = "phantom.json"
+_KINDS = ("images", "labels")
 _RADLEX = {
     "liver": 58,
     "spleen": 86,
@@ -99,6 +102,66 @@ class NnunetFiles:
         write_json(self._folder / "dataset.json", facts)
 
 
+class FolderFiles:
+    """`images/`, `labels/`, `dataset.json`, and `cases.csv` with the split.
+
+    Args:
+        folder: Where to write.
+        structures: Name to value in the label maps.
+        channel: Name of the one channel.
+        ending: `".png"` or `".nii.gz"`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        structures: Mapping[str, int],
+        *,
+        channel: str,
+        ending: str,
+    ):
+        self._folder = folder
+        self._facts = {
+            "channel_names": {"0": channel},
+            "labels": {"background": 0, **structures},
+            "file_ending": ending,
+        }
+        self._ending = ending
+        self._rows = ["case,image,label,split"]
+        (folder / "images").mkdir(parents=True)
+        (folder / "labels").mkdir()
+
+    def add_picture(
+        self, name: str, image: np.ndarray, label_map: np.ndarray, split: str
+    ) -> None:
+        """Writes one case of pixels, uint8, shape `(width, height)`."""
+        for path, array in zip(
+            self._add(name, split), (image, label_map), strict=True
+        ):
+            path.write_bytes(encode_png(array[:, :, np.newaxis]))
+
+    def add_scan(
+        self, name: str, image: Volume, label_map: np.ndarray, split: str
+    ) -> None:
+        """Writes one case of voxels, its label map on the grid of the image."""
+        for path, array in zip(
+            self._add(name, split), (image.array, label_map), strict=True
+        ):
+            _write(path, array, image.affine)
+
+    def finish(self) -> None:
+        """Writes `dataset.json` and `cases.csv`."""
+        write_json(self._folder / "dataset.json", self._facts)
+        table = self._folder / "cases.csv"
+        table.write_text("\n".join(self._rows) + "\n", encoding="utf-8")
+
+    def _add(self, name, split):
+        """The two files of a case, once it is in the table."""
+        files = [f"{kind}/{name}{self._ending}" for kind in _KINDS]
+        self._rows.append(",".join([name, *files, split]))
+        return [self._folder / file for file in files]
+
+
 LAYOUTS = {"visceral": VisceralFiles, "nnunet": NnunetFiles}
 
 
@@ -134,6 +197,11 @@ def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
 def write_json(path: Path, facts: dict) -> None:
     """Writes a small JSON file for people and programs to read."""
     path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def write_mark(folder: Path, **facts) -> None:
+    """Writes what tells a phantom from data, and how it was made."""
+    write_json(folder / MARK, {"synthetic": True, **facts})
 
 
 def _check_target(path, overwrite):
