@@ -73,10 +73,10 @@ def _run(
 ):
     from keras_isample.callbacks.progress import ProgressReport
     from keras_isample.experiments import FineTuningExperiment
-    from keras_isample.experiments import open_brain_phantom
+    from keras_isample.experiments import open_phantom
 
     if automatic is None:
-        data = open_brain_phantom(folder / "data")
+        data = open_phantom(folder / "data", "brain")
         automatic, manual = data / "auto", data / "manual"
     FineTuningExperiment(
         folder,

@@ -76,10 +76,10 @@ def main(data, config_file, preset, groups, seeds, out, report_only, **given):
 def _run(folder, data, settings, names, seeds, train):
     from keras_isample.callbacks.progress import ProgressReport
     from keras_isample.experiments import SettingsExperiment
-    from keras_isample.experiments import open_cardiac_phantom
+    from keras_isample.experiments import open_phantom
 
     if data is None:
-        data = open_cardiac_phantom(folder / "data")
+        data = open_phantom(folder / "data", "cardiac")
     every = groups_of(settings, tuple(range(seeds)))
     SettingsExperiment(
         folder,

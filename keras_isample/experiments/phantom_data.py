@@ -3,18 +3,19 @@
 import json
 from pathlib import Path
 
-from keras_isample.data.phantom import write_phantom
 from keras_isample.data.phantom_files import MARK
+from keras_isample.data.phantom_kinds import write_phantom_of_kind
 from keras_isample.errors import InputError
 
 
-def open_phantom(path, *, cases, shape, progress=None):
-    """Draws a phantom in VISCERAL layout, or finds it as it was drawn.
+def open_phantom(path, kind="ct", *, cases=None, shape=None, progress=None):
+    """Draws a phantom, or finds it as it was drawn.
 
     Args:
         path: Its folder.
-        cases: Number of scans.
-        shape: Voxels along the three axes.
+        kind: `"ct"` (in VISCERAL layout), `"cardiac"` or `"brain"`.
+        cases: Number of scans; the kind's own if `None`.
+        shape: Voxels along the axes; the kind's own if `None`.
         progress: Called with (cases written, cases in all).
 
     Returns:
@@ -26,12 +27,21 @@ def open_phantom(path, *, cases, shape, progress=None):
     path = Path(path)
     mark = path / MARK
     if not mark.is_file():
-        return write_phantom(path, cases=cases, shape=shape, progress=progress)
-    facts = json.loads(mark.read_text(encoding="utf-8"))
-    if facts["cases"] != cases or facts["shape"] != list(shape):
-        raise InputError(
-            path,
-            f"is a phantom of {facts['cases']} cases of {facts['shape']}",
-            f"Choose another folder for {cases} cases of {list(shape)}",
+        return write_phantom_of_kind(
+            path, kind, cases=cases, shape=shape, progress=progress
         )
+    facts = json.loads(mark.read_text(encoding="utf-8"))
+    asked = {
+        "kind": kind,
+        "cases": cases,
+        "shape": None if shape is None else list(shape),
+    }
+    there = {"kind": "ct", **facts}
+    for name, value in asked.items():
+        if value is not None and there[name] != value:
+            raise InputError(
+                path,
+                f"is a phantom of {name} {there[name]}, not {value}",
+                "Choose another folder",
+            )
     return path
