@@ -17,7 +17,8 @@ PACKAGES = ["keras_isample"] + [
 # Names that programs use, from the page on what a user may rely on.
 PROMISED = """
     data.read_cohort sampling.ISample sampling.ErrorMaps
-    models.dual_path_resnet losses.CrossEntropy
+    models.deeplab_v3 models.dual_path_resnet models.resnet18
+    models.unet models.unet3plus losses.CrossEntropy
     callbacks.ErrorMapUpdate callbacks.LearningRateWarmup callbacks.VolumeDice
     inference.predict_volume volumes.read_volume volumes.write_volume
     volumes.resample_volume volumes.keep_largest_components

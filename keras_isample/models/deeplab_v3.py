@@ -13,7 +13,7 @@ from keras import ops
 from keras_isample.models.fork import fork
 from keras_isample.models.pretrained import load_backbone
 from keras_isample.models.resnet18 import NORMALIZATION_EPSILON
-from keras_isample.models.resnet18 import resnet18
+from keras_isample.models.resnet18 import backbone_builder
 from keras_isample.models.resnet18 import resnet18_maps
 from keras_isample.models.same_convolution import same_convolution
 from keras_isample.models.same_convolution import scaled
@@ -95,7 +95,7 @@ def deeplab_v3(
         "deeplab-v3", num_classes, input_shape, width, output_stride
     )
     if weights is not None:
-        load_backbone(model, weights, resnet18)
+        load_backbone(model, weights, backbone_builder(width))
     return model
 
 

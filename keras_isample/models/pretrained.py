@@ -38,7 +38,7 @@ def load_backbone(model, path, build):
     Args:
         model: What contains the backbone's layers, or is the backbone.
         path: The file.
-        build: Function of `input_shape` and `width` that builds the backbone.
+        build: Function of a number of channels that builds the backbone.
 
     Raises:
         ValueError: If the file has no such ending, does not exist, or lacks
@@ -50,7 +50,7 @@ def load_backbone(model, path, build):
             "Argument `weights` must be a local file; nothing is downloaded. "
             f"Received: {str(path)!r}, which is none."
         )
-    backbone = build(width=_width(model), input_shape=(None, None, 3))
+    backbone = build(3)
     names = [layer.name for layer in backbone.layers if layer.weights]
     if path.suffix == ".npz":
         values = _torch_values(path, backbone)
@@ -66,11 +66,6 @@ def load_backbone(model, path, build):
         _assign(model.get_layer(name), values[name], path)
 
 
-def _width(model):
-    """The width of the backbone in a model; its stem has 64 maps at 1."""
-    return model.get_layer("conv1").filters / 64
-
-
 def _keras_backbone(path, model, build):
     if path.suffix == ".keras":
         return keras.saving.load_model(path)
@@ -82,7 +77,7 @@ def _keras_backbone(path, model, build):
     problems = []
     channels = model.get_layer("conv1").kernel.shape[-2]
     for count in dict.fromkeys([channels, 3]):
-        backbone = build(width=_width(model), input_shape=(None, None, count))
+        backbone = build(count)
         try:
             backbone.load_weights(path)
         except ValueError as error:

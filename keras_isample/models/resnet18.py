@@ -63,7 +63,7 @@ def resnet18(
     maps = resnet18_maps(image, output_stride, width=width, l2=l2)
     model = keras.Model(image, maps, name=name)
     if weights is not None:
-        load_backbone(model, weights, resnet18)
+        load_backbone(model, weights, backbone_builder(width))
     return model
 
 
@@ -92,6 +92,13 @@ def resnet18_maps(x, output_stride=32, *, width=1.0, l2=0.0):
         x = _block(x, maps, step, (before, dilation), l2, f"{name}_0")
         x = _block(x, maps, 1, (dilation, dilation), l2, f"{name}_1")
     return x
+
+
+def backbone_builder(width):
+    """Function of a number of channels that builds `resnet18`."""
+    return lambda channels: resnet18(
+        input_shape=(None, None, channels), width=width
+    )
 
 
 def check_width(width):

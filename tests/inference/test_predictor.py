@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from keras_isample.inference import predictor_for
+from keras_isample.inference.plain import PlainPredictor
+from keras_isample.inference.slices import SlicePredictor
 from keras_isample.models import dual_path_resnet
+from keras_isample.models import unet
+from keras_isample.models import unet3plus
 
 
 @pytest.fixture(scope="module")
@@ -46,4 +50,33 @@ def test_a_model_of_other_origin_is_refused():
     x = keras.Input((2,))
     model = keras.Model(x, keras.layers.Dense(2)(x))
     with pytest.raises(ValueError, match="`model` must be built by"):
+        predictor_for(model)
+
+
+def test_the_network_and_its_dimensions_choose_the_predictor():
+    volume = (None, None, None, 1)
+    few = {"filters": (2, 3)}
+    for model, kind in (
+        (unet(2, **few), SlicePredictor),
+        (unet(2, input_shape=volume, **few), PlainPredictor),
+        (unet3plus(2, input_shape=volume, **few), PlainPredictor),
+    ):
+        assert type(predictor_for(model)) is kind
+
+
+@pytest.mark.parametrize("sides", [2, 3])
+def test_a_network_of_one_image_is_freed_too(sides):
+    shape = (*(None,) * sides, 1)
+    model = unet(2, input_shape=shape, filters=(2, 3))
+    predictor_for(model)
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
+
+
+def test_an_unknown_network_is_named():
+    model = unet(2, filters=(2, 3))
+    model.metadata["network"] = "v-net"
+    with pytest.raises(ValueError, match="of network 'v-net'"):
         predictor_for(model)
