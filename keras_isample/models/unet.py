@@ -6,7 +6,7 @@ convolutions keep the size ("same"), so that maps are concatenated without
 cropping and every voxel of the image gets a class; and the transposed
 convolution ("up-conv 2x2") has no activation. The cardiac MR study's form has
 three stages, batch normalization, leaky ReLU and dropout after every pooling;
-its numbers of filters are not published, those of 2015 are taken.
+its numbers of filters are not known here, the first four of 2015 are taken.
 """
 
 import keras
