@@ -21,6 +21,7 @@ from keras_isample.experiments.provenance import CommitRecord
 from keras_isample.experiments.provenance import note_commit
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.autolr_record import PopulationRecord
+from keras_isample.training.history import epochs_since_best
 from keras_isample.training.history import read_history
 from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.run import fit
@@ -135,7 +136,7 @@ class Comparison:
             self._check_settings(arm, seed)
 
     def has_finished(self, arm: Arm, seed: int) -> bool:
-        """Whether a run was trained to its last epoch."""
+        """Whether a run was trained to its last epoch, or had enough."""
         folder = self.run_folder(arm, seed)
         if not folder.manifest_file.is_file():
             return False
@@ -146,7 +147,11 @@ class Comparison:
             # From the best epochs the history may be shorter.
             done = PopulationRecord.load(folder.autolr_file).epochs_done()
         else:
-            done = len(self.history(arm, seed))
+            rows = self.history(arm, seed)
+            patience = config.training.early_stopping
+            if 0 < patience <= epochs_since_best(rows):
+                return True
+            done = len(rows)
         return done == config.training.epochs
 
     def common_seeds(self, arms) -> list[int]:

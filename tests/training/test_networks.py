@@ -1,0 +1,113 @@
+"""Networks, their patches, and weights taken from another network."""
+
+import numpy as np
+import pytest
+
+from keras_isample.config import Config
+from keras_isample.errors import InputError
+from keras_isample.models import DualPathGeometry
+from keras_isample.models import PlainGeometry
+from keras_isample.models import SliceGeometry
+from keras_isample.models import dual_path_resnet
+from keras_isample.models import unet
+from keras_isample.training.networks import make_geometry
+from keras_isample.training.networks import make_network
+from keras_isample.training.networks import take_weights
+
+
+def config(**settings):
+    return Config.from_settings("scans", {"width": 0.1, **settings})
+
+
+@pytest.mark.parametrize(
+    "settings, axis, network, rank",
+    [
+        ({}, None, "dual-path", 5),
+        ({"network": "unet"}, None, "unet", 5),
+        ({"network": "unet"}, 1, "unet", 4),
+        ({"network": "unet3plus"}, 2, "unet3plus", 4),
+        ({"network": "deeplab-v3"}, 2, "deeplab-v3", 4),
+    ],
+)
+def test_networks_by_name(settings, axis, network, rank):
+    model = make_network(config(**settings), 3, 2, axis)
+    assert model.metadata["network"] == network
+    assert model.metadata.get("axis") == axis
+    assert len(model.inputs[0].shape) == rank
+    assert model.inputs[0].shape[-1] == 2
+    assert model.outputs[0].shape[-1] == 3
+
+
+def test_weight_decay_reaches_the_kernels():
+    def penalty(optimizer):
+        settings = {"optimizer": optimizer, "weight_decay": 0.25}
+        model = make_network(config(network="unet", **settings), 2, 1, 2)
+        return float(sum(model.losses)) if model.losses else 0.0
+
+    # Another start each time, so about the same sum of squares.
+    assert penalty("adamw") == 0
+    assert penalty("sgd") / penalty("adam") == pytest.approx(2, rel=0.2)
+
+
+def test_geometries(make_case):
+    cases = [
+        make_case(np.zeros((6, 4, 3)), name="a"),
+        make_case(np.zeros((5, 7, 2)), name="b"),
+    ]
+    assert make_geometry(config(), cases, None) == DualPathGeometry(8)
+    volumes = config(network="unet", patch_size=16)
+    assert make_geometry(volumes, cases, None) == PlainGeometry(16)
+    slices = config(network="unet", patch_size=4)
+    assert make_geometry(slices, cases, 2) == SliceGeometry(4, 2)
+    whole = make_geometry(config(network="unet"), cases, 2)
+    assert whole == SliceGeometry((6, 7), 2, whole=True)
+
+
+def weights_of(model, name):
+    return [np.array(w) for w in model.get_layer(name).get_weights()]
+
+
+def test_all_weights_are_taken_from_a_network_of_the_same_classes(randomize):
+    model, trained = (unet(3, width=0.1) for _ in range(2))
+    randomize(trained)
+    assert "begins anew" not in take_weights(model, trained, "run")
+    for mine, given in zip(model.weights, trained.weights, strict=True):
+        assert np.array_equal(mine.numpy(), given.numpy())
+
+
+@pytest.mark.parametrize(
+    "make, last",
+    [
+        (lambda n: unet(n, width=0.1), "classifier"),
+        (lambda n: dual_path_resnet(n, width=0.1), "fc2"),
+    ],
+)
+def test_other_classes_renew_the_last_layer_only(make, last, randomize):
+    model, trained = make(3), make(5)
+    randomize(trained)
+    before = weights_of(model, last)
+    text = take_weights(model, trained, "run")
+    assert text.endswith("the number of classes goes from 5 to 3")
+    for mine, then in zip(weights_of(model, last), before, strict=True):
+        assert np.array_equal(mine, then)
+    for layer in model.layers:
+        if layer.weights and layer.name != last:
+            for mine, given in zip(
+                layer.get_weights(),
+                weights_of(trained, layer.name),
+                strict=True,
+            ):
+                assert np.array_equal(mine, given)
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        lambda: unet(3, width=0.2),
+        lambda: unet(3, width=0.1, input_shape=(None, None, 2)),
+        lambda: dual_path_resnet(3, width=0.1),
+    ],
+)
+def test_other_networks_are_refused(trained):
+    with pytest.raises(InputError, match="--network and --width"):
+        take_weights(unet(3, width=0.1), trained(), "run")

@@ -1,0 +1,143 @@
+"""Runs that begin, go on and end in other ways than by default."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_isample.callbacks.volume_dice import VolumeDice
+from keras_isample.errors import InputError
+from keras_isample.training.run import fit
+from keras_isample.training.run_folder import RunFolder
+
+SLICES = {
+    "network": "unet",
+    "width": 0.1,
+    "patch_size": "full",
+    "axis": "coronal",
+}
+
+
+def test_class_weights_are_said_and_kept(tmp_path, ball_config):
+    said = []
+    config = ball_config(loss="wce", class_weights="median-frequency", epochs=1)
+    fit(config, tmp_path / "run", say=said.append)
+    weights = RunFolder(tmp_path / "run").manifest()["class_weights"]
+    assert 0 < weights["background"] < weights["ball"]
+    assert any("median-frequency" in line and "ball" in line for line in said)
+
+
+def test_training_stops_where_dice_no_longer_rises(
+    tmp_path, ball_config, monkeypatch
+):
+    scores = iter([0.5, 0.6, 0.6, 0.55, 0.9])
+    monkeypatch.setattr(
+        VolumeDice, "_measure", lambda self: (next(scores) * TABLE, [1.0])
+    )
+    config = ball_config(epochs=5, early_stopping=2, steps_per_epoch=1)
+    result = fit(config, tmp_path / "run")
+    assert len(result.rows) == 4
+    assert result.best_dice == pytest.approx(0.6)
+    again = fit(config, tmp_path / "run", resume=True)
+    assert again.rows == result.rows
+
+
+TABLE = np.array([[1.0, 1.0]])
+
+
+def test_refitting_takes_the_validation_cases_and_the_last_weights(
+    tmp_path, ball_config
+):
+    result = fit(ball_config(refit=True, epochs=2), tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    assert len(folder.cases("train")) == 3
+    assert folder.cases("validation") == []
+    assert len(folder.cases("test")) == 1
+    assert result.best_dice is None
+    state = np.load(folder.state_file)
+    model = keras.models.load_model(folder.model_file)
+    kernel = model.weights[0].numpy()
+    assert np.array_equal(kernel, state["variable/00000"])
+
+
+def test_fine_tuning_starts_from_the_weights_of_a_run(
+    tmp_path, ball_run, ball_config
+):
+    said = []
+    config = ball_config(
+        init_from=str(ball_run.path), epochs=1, learning_rate=1e-12
+    )
+    fit(config, tmp_path / "run", say=said.append)
+    assert any(f"weights from {ball_run.path}" in line for line in said)
+    models = [
+        keras.models.load_model(path / "model.keras")
+        for path in (ball_run.path, tmp_path / "run")
+    ]
+    for given, mine in zip(*(m.trainable_weights for m in models), strict=True):
+        assert np.allclose(given.numpy(), mine.numpy(), atol=1e-6)
+
+
+def test_fine_tuning_from_nothing_is_refused(tmp_path, ball_config):
+    config = ball_config(init_from=str(tmp_path / "no.keras"))
+    with pytest.raises(InputError, match="is no model"):
+        fit(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampling", ["isample", "uniform"])
+@pytest.mark.parametrize("network", ["unet", "unet3plus", "deeplab-v3"])
+def test_2d_networks_train_on_slices(tmp_path, ball_config, network, sampling):
+    config = ball_config(
+        **{**SLICES, "network": network, "sampling": sampling},
+        epochs=2,
+        augmentation="cardiac",
+        loss_schedule="wce:0, wdice:1",
+        class_weights="effective-number",
+        optimizer="adam",
+        learning_rate=0.001,
+    )
+    result = fit(config, tmp_path / "run")
+    assert len(result.rows) == 2
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert model.metadata["axis"] == 1
+    has_error = result.rows[-1].get("mean_error") is not None
+    assert has_error == (sampling == "isample")
+
+
+@pytest.mark.slow
+def test_3d_unets_train_on_patches(tmp_path, ball_config):
+    config = ball_config(network="unet", width=0.1, patch_size=16, epochs=2)
+    assert len(fit(config, tmp_path / "run").rows) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {**SLICES, "loss_schedule": "ce:0, ce-dice:1, dice:3"},
+        {**SLICES, "sampling": "uniform", "early_stopping": 3},
+        {"init_from": "the ball run"},
+    ],
+    ids=["scheduled", "slices in turn", "fine-tuning"],
+)
+def test_stopped_runs_go_on_to_the_same_end(
+    tmp_path, ball_config, ball_run, settings, assert_same_end
+):
+    if "init_from" in settings:
+        settings = {"init_from": str(ball_run.path)}
+    config = ball_config(**settings, epochs=4, optimizer="adam")
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == 7:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, tmp_path / "stopped", callbacks=[Stop()])
+    state = np.load(RunFolder(tmp_path / "stopped").state_file)
+    assert len(json.loads(str(state["progress"]))["rows"]) == 2
+    fit(config, tmp_path / "stopped", resume=True)
+    fit(config, tmp_path / "whole")
+    assert_same_end(tmp_path / "stopped", tmp_path / "whole")
