@@ -9,6 +9,8 @@ from keras_isample.experiments.result_tables import evaluation_table
 from keras_isample.experiments.result_tables import runs_table
 from keras_isample.experiments.result_tables import time_table
 from keras_isample.experiments.statistics import Measured
+from keras_isample.training.history import read_history
+from keras_isample.training.history import write_history
 
 
 @pytest.fixture
@@ -115,6 +117,22 @@ def test_curves_have_a_row_a_step(comparison, arms):
     assert [row[place].mean for row in table.rows[:4]] == approx(
         (1, 1 / 2, 1 / 3, 1 / 4)
     )
+
+
+def test_columns_that_some_arms_lack_are_empty_there(comparison, arms):
+    isample, uniform = arms
+    for seed in (0, 1):
+        path = comparison.run_folder(uniform, seed).history_file
+        rows = read_history(path)
+        for row in rows:
+            row |= {"error_maps_new": 2.0 + seed}
+        write_history(path, rows, ["ball"])
+    table = curves_table(comparison, arms)
+    place = table.header.index("error_maps_new")
+    cells = [row[place] for row in table.rows]
+    assert cells[:4] == [None] * 4
+    assert cells[4] == approx((2.5, 0.5**0.5, 2))
+    assert table.to_csv()
 
 
 def test_runs_name_their_commits(comparison, arms):

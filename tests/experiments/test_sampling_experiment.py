@@ -41,11 +41,12 @@ def test_arms(tmp_path, ball_data, ball_settings):
 def test_other_ways_to_make_error_maps_are_arms(
     tmp_path, ball_data, ball_settings
 ):
-    experiment = make(tmp_path, ball_data, ball_settings, error_maps=["online"])
-    arm = experiment.comparison.arms[-1]
-    assert arm.name == "isample-online"
-    assert arm.settings["error_maps"] == "online"
-    assert arm.settings["epsilon"] == 0.01
+    ways = ["online", "concurrent"]
+    experiment = make(tmp_path, ball_data, ball_settings, error_maps=ways)
+    for arm, way in zip(experiment.comparison.arms[-2:], ways, strict=True):
+        assert arm.name == f"isample-{way}"
+        assert arm.settings["error_maps"] == way
+        assert arm.settings["epsilon"] == 0.01
     said = []
     experiment.run(say=said.append, train=False)
     assert any("## Ways to make error maps" in text for text in said)

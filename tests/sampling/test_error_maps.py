@@ -171,6 +171,23 @@ def test_restore_names_a_missing_map(tmp_path, two_cases, set_error_map):
         maps.restore(state)
 
 
+def test_map_made_elsewhere_is_moved_in(two_cases, tmp_path):
+    maps = ErrorMaps(two_cases, tmp_path / "maps")
+    elsewhere = ErrorMaps(two_cases, tmp_path / "other")
+    writer = elsewhere.writer(1, 3, (0, 3))
+    writer.write((0, 0, 0), np.full((4, 4, 4, 3), 0.4, np.float32))
+    error_map = writer.finish()
+    maps.adopt(1, error_map)
+    assert not error_map.path.exists()
+    assert [p.name for p in maps.folder.iterdir()] == ["00001-000003.npy"]
+    assert maps[1].version == 3
+    assert maps.mean_error(1) == pytest.approx(0.6, abs=1 / 255)
+    assert maps.errors(1).mean() / 255 == pytest.approx(0.6, abs=1 / 255)
+    again = ErrorMaps(two_cases, tmp_path / "maps")
+    again.restore(maps.state())
+    assert again[1] is not None
+
+
 def test_only_files_of_replaced_maps_are_removed(
     tmp_path, two_cases, set_error_map
 ):

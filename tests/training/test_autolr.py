@@ -388,6 +388,7 @@ def test_validation_once_in_a_period_is_needed(ball_config):
     ("name", "value", "option"),
     [
         ("save_error_maps", True, "--save-error-maps"),
+        ("error_maps", "concurrent", "--error-maps"),
         ("ray_address", "here:6379", "--ray-address"),
     ],
 )

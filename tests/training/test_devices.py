@@ -134,3 +134,31 @@ def test_fewer_gpus_than_there_are_is_told(monkeypatch, caplog):
 def test_single_gpu_needs_no_strategy(monkeypatch):
     monkeypatch.setattr(devices, "_gpus", lambda: [None])
     assert devices._usable_gpus(4) == []
+
+
+@pytest.mark.parametrize(
+    ("gpus", "used"), [(0, 0), (1, 0), (2, 0), (3, 2), (4, 3)]
+)
+def test_one_of_several_gpus_is_spared(monkeypatch, gpus, used):
+    monkeypatch.setattr(devices, "_gpus", lambda: [None] * gpus)
+    names = devices._usable_gpus(12, spared=1)
+    assert names == [f"gpu:{i}" for i in range(used)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "spared"),
+    [
+        ({}, 0),
+        ({"error_maps": "concurrent"}, 1),
+        ({"error_maps": "concurrent", "sampling": "uniform"}, 0),
+    ],
+)
+def test_concurrent_error_maps_are_spared_a_gpu(
+    monkeypatch, ball_config, settings, spared
+):
+    seen = []
+    monkeypatch.setattr(
+        devices, "shared_among", lambda *args: seen.append(args)
+    )
+    assert devices.strategy_for(ball_config(**settings)) is None
+    assert seen == [("auto", 2, spared)]

@@ -44,6 +44,18 @@ def test_what_is_missing_is_empty(path, nothing):
     assert "None" not in path.read_text()
 
 
+def test_concurrent_maps_have_columns_of_their_own(path):
+    # The first epoch has no maps yet.
+    rows = [
+        {"epoch": 1, "error_maps_new": 0.0},
+        {"epoch": 2, "error_maps_new": 2.0, "error_map_step": 4.5},
+    ]
+    write_history(path, rows, NAMES)
+    read = read_history(path)
+    assert [row["error_map_step"] for row in read] == [None, 4.5]
+    assert [row["error_maps_new"] for row in read] == [0, 2]
+
+
 def test_nan_is_empty(path):
     write_history(path, [{"epoch": 1, "val_dice": float("nan")}], NAMES)
     assert read_history(path)[0]["val_dice"] is None
