@@ -12,11 +12,12 @@ priority. A single GPU is not shared: it would be taken from training for half
 of the time, all the time. Validation scans are predicted by `VolumeDice`
 between two epochs, since the Dice of an epoch is that of its last weights.
 
-A map is a function of case, weights and seed, the same that `ErrorMapUpdate`
-makes from these weights. When it is ready is not: so which maps an epoch's end
-takes is written to a log before it is done, and a run that finds its next epoch
-in the log takes the same maps, waiting for them. A run that was killed goes on
-in this way, and a copy of the log in a new folder has the whole run done again.
+A map is a function of case, weights and seed (and of the kind of device, within
+rounding), the same that `ErrorMapUpdate` makes from these weights. When it is
+ready is not: so which maps an epoch's end takes is written to a log before it
+is done, and a run that finds its next epoch in the log takes the same maps,
+waiting for them. A run that was killed goes on in this way, and a copy of the
+log in a folder without a checkpoint has the whole run done again.
 """
 
 import time

@@ -149,6 +149,9 @@ class ErrorMapProcess:
         except Exception as error:
             log.debug("error maps", exc_info=True)
             self._fail(f"cannot be used ({type(error).__name__}: {error})")
+            if self._process is not None:
+                self._process.kill()
+                self._end()
 
     def _start(self):
         """Starts the process, unless there is none needed any more."""
@@ -242,7 +245,7 @@ class ErrorMapProcess:
             self._failure = (
                 "--error-maps",
                 f"the process of concurrent maps {problem}",
-                f"See {self._log_file}, or use --error-maps epoch",
+                "Mend that, or use --error-maps epoch",
             )
             self._changed.notify_all()
 

@@ -166,6 +166,17 @@ def test_deaths_between_maps_are_none(process, weights):
     assert len(starts(weights)) == 7
 
 
+def test_answer_that_makes_no_sense_is_an_error(process, monkeypatch):
+    code = "print('hello', flush=True); input(); input()"
+    monkeypatch.setattr(error_map_process, "_WORKER", ("-c", code))
+    process = process()
+    process.publish(1)
+    with pytest.raises(InputError, match="cannot be used"):
+        process.wait_for([(0, 1)])
+    process.close()
+    assert process._process.returncode == -signal.SIGKILL
+
+
 def test_what_cannot_be_started_is_an_error(process, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(InputError, match="/nowhere/python"):
