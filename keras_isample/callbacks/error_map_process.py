@@ -53,7 +53,7 @@ class ErrorMapProcess:
         self._seed = seed
         self._weights = weights
         self._log_file = folder / "worker.log"
-        remove_abandoned(folder)
+        _remove_abandoned(folder)
         self._folder = Path(tempfile.mkdtemp(prefix="work-", dir=folder))
         self._command = [
             sys.executable,
@@ -267,7 +267,7 @@ def reason_of_end(code, log_file):
     return f"ended with exit code {code}{last}"
 
 
-def remove_abandoned(folder):
+def _remove_abandoned(folder):
     """Removes what the processes of killed runs left in a folder."""
     for path in folder.glob("work-*"):
         shutil.rmtree(path, ignore_errors=True)
