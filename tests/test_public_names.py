@@ -18,7 +18,10 @@ PACKAGES = ["keras_isample"] + [
 PROMISED = """
     data.read_cohort sampling.ISample sampling.ErrorMaps
     models.deeplab_v3 models.dual_path_resnet models.resnet18
-    models.unet models.unet3plus losses.CrossEntropy
+    models.unet models.unet3plus losses.CrossEntropy losses.Dice losses.Focal
+    losses.DiceFocal losses.CEDice losses.ScheduledLoss
+    losses.median_frequency_weights losses.effective_number_weights
+    callbacks.LossSchedule training.AutoLR training.fit
     callbacks.ErrorMapUpdate callbacks.LearningRateWarmup callbacks.VolumeDice
     inference.predict_volume volumes.read_volume volumes.write_volume
     volumes.resample_volume volumes.keep_largest_components

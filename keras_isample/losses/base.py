@@ -107,19 +107,19 @@ def check_class_weights(class_weights, argument="class_weights"):
 
 
 def weights_of_classes(class_weights, num_classes):
-    """Class weights as a float32 array; ones for `None`.
+    """Class weights as a float32 tensor; ones for `None`.
 
     Raises:
         ValueError: If there is not one for each class.
     """
     if class_weights is None:
-        return np.ones(num_classes, "float32")
+        return ops.ones(num_classes, "float32")
     if len(class_weights) != num_classes:
         raise ValueError(
             f"{len(class_weights)} class weights were given for predictions "
             f"of {num_classes} classes. Give one for each, background first."
         )
-    return np.asarray(class_weights, "float32")
+    return ops.convert_to_tensor(class_weights, "float32")
 
 
 def weighted_mean(totals, weights, batch):

@@ -46,14 +46,14 @@ def median_frequency_weights(counts):
     return weights
 
 
-def effective_number_weights(counts, beta=0.999):
+def effective_number_weights(counts, beta=0.999999):
     """(1 - beta) / (1 - beta^n) of each class, scaled to a mean of 1.
 
     n is the number of voxels of a class. 1 / (1 - beta) is the number of
     different voxels a class is thought to have at most: classes with many
     more than that have all the same weight, classes with far fewer a weight
-    like 1 / n. Cui et al. count images and use 0.9 to 0.9999; a structure of
-    voxels may need 1 - 1e-6 or more for a difference between classes.
+    like 1 / n. Cui et al. count images and use 0.9 to 0.9999, which would weigh
+    all classes of 1e5 voxels or more alike; hence the default, a million.
 
     The mean is over the classes that occur, so that their weights sum to
     their number, as in the paper; a class that occurs nowhere has weight 0.

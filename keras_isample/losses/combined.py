@@ -151,6 +151,9 @@ class CEDice(_WithDice):
 class DiceFocal(_WithDice):
     """`focal_weight * Focal + dice_weight * Dice`, as in the cardiac study.
 
+    Both parts have softmax over the classes; MONAI's `DiceFocalLoss` has one
+    sigmoid per class in its focal part.
+
     Args:
         gamma: Of the focal part.
         focal_class_weights: Class weights (alpha) of the focal part, or

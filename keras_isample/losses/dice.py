@@ -53,6 +53,7 @@ class Dice(SegmentationLoss):
         merged_classes: A tuple of classes for each annotation set.
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
+        dtype: Type of the result; the computation is in float32.
 
     Call arguments:
         y_true: Integer classes, shape `(batch, *spatial)`; or one-hot, shape
@@ -135,8 +136,8 @@ class Dice(SegmentationLoss):
         num_classes = present.shape[-1]
         weights = weights_of_classes(self.class_weights, num_classes)
         if not self.include_background:
-            weights[0] = 0.0
-        weights = ops.convert_to_tensor(weights)
+            foreground = ops.cast(ops.arange(num_classes) > 0, "float32")
+            weights = weights * foreground
         if self.absent == "smooth":
             return ops.broadcast_to(weights, ops.shape(present))
         return weights * ops.cast(present > 0, "float32")

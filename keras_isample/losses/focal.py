@@ -38,6 +38,7 @@ class Focal(SegmentationLoss):
         merged_classes: A tuple of classes for each annotation set.
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
+        dtype: Type of the result; the computation is in float32.
 
     Call arguments:
         y_true: Integer classes, shape `(batch, *spatial)`; or one-hot, shape

@@ -65,7 +65,7 @@ class ScheduledLoss(PerExampleLoss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         _check_losses(losses)
-        _check_starts(starts, len(losses))
+        starts = _checked_starts(starts, len(losses))
         if transition not in TRANSITIONS:
             raise ValueError(
                 f"Argument `transition` must be one of {TRANSITIONS}. "
@@ -73,7 +73,7 @@ class ScheduledLoss(PerExampleLoss):
             )
         self.losses = list(losses)
         self.merged_classes = self.losses[0].merged_classes
-        self.starts = list(starts)
+        self.starts = starts
         self.transition = transition
         self.weights = keras.Variable(
             self.weights_at(0),
@@ -138,11 +138,15 @@ def _check_losses(losses):
         )
 
 
-def _check_starts(starts, count):
-    starts = list(starts)
+def _checked_starts(starts, count):
+    """The epochs as integers, which numpy's are not to JSON."""
+    given = list(starts)
+    starts = [int(start) for start in given]
     increasing = all(a < b for a, b in zip(starts, starts[1:], strict=False))
-    if not starts or len(starts) != count or starts[0] != 0 or not increasing:
+    right = len(starts) == count and starts[:1] == [0] and starts == given
+    if not right or not increasing:
         raise ValueError(
             "Argument `starts` must be one epoch for each loss, the first 0, "
-            f"increasing. Received: starts={starts} for {count} losses."
+            f"increasing. Received: starts={given} for {count} losses."
         )
+    return starts

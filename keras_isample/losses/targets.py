@@ -10,6 +10,8 @@ A voxel that is labeled as one of the merged classes all the same (a structure
 of which only a part was annotated) keeps its own class where voxels count one
 by one, as in cross-entropy; where classes are compared as a whole, as in Dice,
 it is background like the others.
+
+There can be at most 255 classes, and 256 if no label is ignored.
 """
 
 from typing import NamedTuple
@@ -106,7 +108,7 @@ def make_targets(
     else:
         labels = _without_last_axis(y_true, y_pred)
         classes, weight, sets = decode_labels(labels, ignore_label)
-        true = ops.one_hot(classes, num_classes, dtype="float32")
+        true = _one_hot(classes, num_classes)
         merged = _merged(sets, merged_classes, y_pred)
     if voxel_weight is not None:
         voxel_weight = ops.cast(voxel_weight, "float32")
@@ -246,10 +248,16 @@ def _merged(sets, merged_classes, y_pred):
     table = np.zeros((len(merged_classes) + 1, num_classes), "float32")
     for row, classes in enumerate(merged_classes, start=1):
         table[row, list(classes)] = 1
-    rows = ops.one_hot(sets, len(table), dtype="float32")
+    rows = _one_hot(sets, len(table))
     merged = ops.matmul(rows, ops.convert_to_tensor(table))
     spatial = (1,) * (len(y_pred.shape) - 2)
     return ops.reshape(merged, (-1, *spatial, num_classes))
+
+
+def _one_hot(values, count):
+    """One-hot in float32; all 0 for values beyond, which torch refuses."""
+    same = ops.equal(values[..., None], ops.arange(count, dtype="int32"))
+    return ops.cast(same, "float32")
 
 
 def _is_background(targets):

@@ -53,8 +53,15 @@ def test_beta_near_1_is_inverse_frequency():
 
 
 def test_large_counts_have_all_the_same_weight():
-    found = effective_number_weights([1e8, 1e6, 1e5])
+    found = effective_number_weights([1e8, 1e6, 1e5], beta=0.999)
     assert found == pytest.approx([1, 1, 1])
+
+
+def test_default_tells_structures_of_voxels_apart():
+    # 1 - exp(-n / 1e6) for n = 1e8, 1e6 and 1e4.
+    raw = 1 / np.array([1.0, 1 - np.exp(-1), 1 - np.exp(-0.01)])
+    found = effective_number_weights([1e8, 1e6, 1e4])
+    assert found == pytest.approx(raw / raw.mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("beta", [-0.1, 1.0, 1.5, np.nan])

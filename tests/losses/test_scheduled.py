@@ -55,10 +55,17 @@ def test_weights_of_examples_multiply_their_values(random_batch):
     assert found == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("starts", [[0], [0, 0], [1, 2], [0, -1], [5, 0], []])
+@pytest.mark.parametrize(
+    "starts", [[0], [0, 0], [1, 2], [0, -1], [5, 0], [0, 1.5], []]
+)
 def test_starts_without_sense_are_refused(starts):
     with pytest.raises(ValueError, match="`starts`"):
         ScheduledLoss([CrossEntropy(), Dice()], starts)
+
+
+def test_starts_of_numpy_are_saved_as_integers():
+    loss = ScheduledLoss([CrossEntropy(), Dice()], np.array([0, 3]))
+    assert [type(start) for start in loss.get_config()["starts"]] == [int, int]
 
 
 def test_other_arguments_without_sense_are_refused():

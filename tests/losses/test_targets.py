@@ -75,6 +75,11 @@ def test_voxel_labeled_as_a_merged_class_keeps_its_class():
     assert found == pytest.approx([0.3, 0.7, 0.6])
 
 
+def test_set_that_is_not_listed_merges_nothing():
+    found = probability([[768, 768, 768]], merged_classes=[[1], [2]])[0]
+    assert found == pytest.approx([0.5, 0.1, 0.2])
+
+
 def test_each_example_has_its_own_set():
     p = np.concatenate([P, P])
     found = probability([[0, 0, 0], [256, 256, 256]], p, merged_classes=[[2]])
