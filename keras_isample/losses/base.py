@@ -33,8 +33,8 @@ class PerExampleLoss(keras.losses.Loss):
                 sample_weight, voxel_weight = None, sample_weight
         with keras.name_scope(self.name):
             values = self.call(y_true, y_pred, voxel_weight)
-        reduction = _Reduction(reduction=self.reduction, dtype=self.dtype)
-        return reduction(values, values, sample_weight)
+        reduce = _Reduction(self.name, self.reduction, self.dtype)
+        return reduce(values, values, sample_weight)
 
     def call(self, y_true, y_pred, voxel_weight=None):
         raise NotImplementedError

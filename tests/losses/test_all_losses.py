@@ -271,6 +271,24 @@ def test_model_trains_saves_and_loads(name, tmp_path, random_batch):
     assert np.isfinite(one) and one == pytest.approx(two)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="of TensorFlow"
+)
+@pytest.mark.parametrize("name", ["wce", "dice-batch", "ronneberger"])
+def test_loss_is_the_same_in_a_graph_of_unknown_sizes(name, random_batch):
+    import tensorflow as tf
+
+    labels, _, p = random_batch((2, 5, 4))
+    specs = [
+        tf.TensorSpec((None, None, None), tf.int32),
+        tf.TensorSpec((None, None, None, 4), tf.float32),
+    ]
+    loss = LOSSES[name](merged_classes=[[1]])
+    graph = tf.function(loss, input_signature=specs)
+    expected = float(loss(labels, p))
+    assert float(graph(labels, p)) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", ["ce-dice", "dice-focal"])
 def test_model_in_mixed_precision_trains(name, dtype, random_batch):
