@@ -63,7 +63,7 @@ class FineTuningExperiment:
             self.folder / "fine_tuning",
             manual,
             {**settings, **fine_tuning},
-            [replace(arm, start=self._start(arm)) for arm in self.arms],
+            [self._tuned(arm) for arm in self.arms],
         )
 
     def run(self, *, say, train=True, **options):
@@ -89,8 +89,20 @@ class FineTuningExperiment:
         say(str(self.folder / "report.md"))
         return tables
 
-    def _start(self, arm):
-        return lambda seed: self.first.run_folder(arm, seed).path
+    def _tuned(self, arm):
+        """An arm's fine-tuning, with the loss that its schedule ends with."""
+        config = self.first.config(arm, arm.seeds[0])
+        last, _ = config.loss.stages(config.training.epochs)[-1]
+        return replace(
+            arm,
+            settings={
+                **arm.settings,
+                "loss": last,
+                "loss_schedule": "",
+                "loss_transition": "step",
+            },
+            start=lambda seed: self.first.run_folder(arm, seed).path,
+        )
 
     def _test_first(self):
         """Tests every pre-trained model on the manual labels."""
@@ -112,7 +124,7 @@ class FineTuningExperiment:
         return folder.evaluation(name) / "summary.json"
 
     def _summaries(self, arm):
-        """Before and after, of the seeds that have finished both."""
+        """Of the runs that were tested before, and of those after."""
         before, after = [], []
         tuned = self.second.arms[self.arms.index(arm)]
         for seed in arm.seeds:
