@@ -43,6 +43,10 @@ class PerExampleLoss(keras.losses.Loss):
 class SegmentationLoss(PerExampleLoss):
     """Arguments that every loss of labels has.
 
+    Predictions in half precision are taken, but a softmax in half precision
+    passes no gradient on where it is exactly 0 or 1, however wrong: give the
+    last layer `dtype="float32"`, as the networks of this package have.
+
     Args:
         from_logits: Whether `y_pred` holds logits, not probabilities.
         ignore_label: Integer label of voxels without weight, or `None`.
