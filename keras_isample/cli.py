@@ -20,8 +20,8 @@ from keras_isample.errors import InputError
 from keras_isample.version import __version__
 
 _DATA_HELP = (
-    "DATA is a folder in VISCERAL, nnU-Net v2 raw or images/ + labels/ layout; "
-    "which one is recognized."
+    "DATA is a folder in VISCERAL, nnU-Net v2 raw or images/ + labels/ layout, "
+    "with NIfTI, MGH, PNG or NPY files; which one is recognized."
 )
 _POSTPROCESSING = ("largest-component", "none")
 
@@ -370,7 +370,12 @@ def fit(
     default="largest-component",
     show_default=True,
 )
-@click.option("--tile-memory", default="1GB", show_default=True)
+@click.option(
+    "--tile-memory",
+    default="auto",
+    show_default=True,
+    help="Of one tile; auto: 8GB for 3D U-Nets, else 1GB.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def predict(
@@ -382,7 +387,7 @@ def predict(
     of their input and are written to --out, with names and colors for 3D
     Slicer and ITK-SNAP.
     """
-    size = parse_bytes("--tile-memory", tile_memory)
+    size = _tile_bytes(tile_memory)
     _check_inputs(run, inputs)
     from keras_isample.commands.predict import predict as run_prediction
 
@@ -427,7 +432,12 @@ def predict(
     is_flag=True,
     help="Left and right of merged structures apart, too.",
 )
-@click.option("--tile-memory", default="1GB", show_default=True)
+@click.option(
+    "--tile-memory",
+    default="auto",
+    show_default=True,
+    help="Of one tile; auto: 8GB for 3D U-Nets, else 1GB.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def evaluate(
@@ -468,7 +478,7 @@ def evaluate(
             "needs RUN, which knows what its classes merge",
             "Leave it away",
         )
-    size = parse_bytes("--tile-memory", tile_memory)
+    size = _tile_bytes(tile_memory)
     from keras_isample.metrics.summary import format_table
 
     if run:
@@ -576,6 +586,10 @@ def _built_in_phantom(quiet):
         with _progress("drawing scans", quiet) as progress:
             write_phantom(path, progress=progress)
     return path
+
+
+def _tile_bytes(text):
+    return None if text == "auto" else parse_bytes("--tile-memory", text)
 
 
 def _check_data(config):

@@ -45,7 +45,7 @@ OTHERS = {
     "spacing_jitter": 0.05,
     "network": "unet",
     "width": 0.5,
-    "patch_size": 12,
+    "patch_size": 16,
     "axis": "coronal",
     "init_from": "runs/before",
     "loss": "focal",
@@ -347,7 +347,7 @@ def test_what_needs_validation_contradicts_refitting():
         ({"patch_size": 16}, None, 16),
         ({"network": "unet"}, None, 64),
         ({"network": "unet"}, 2, "full"),
-        ({"network": "unet", "patch_size": 50}, 2, 50),
+        ({"network": "unet", "patch_size": 48}, 2, 48),
     ],
 )
 def test_side_of_the_patch(settings, axis, side):
@@ -355,7 +355,40 @@ def test_side_of_the_patch(settings, axis, side):
     assert config.network.side(axis) == side
 
 
+def test_slices_keep_their_spacing_unless_told():
+    def spacing(**settings):
+        return Config.from_settings("scans", settings).data.spacing
+
+    assert spacing() == spacing(network="unet") == "1,1,1.5"
+    assert spacing(network="unet", axis="axial") == "native"
+    assert spacing(network="deeplab-v3") == "native"
+    assert spacing(network="deeplab-v3", spacing="1,1,1.5") == "1,1,1.5"
+
+
+def test_equal_parts_of_a_schedule_stay_when_epochs_are_added():
+    config = Config.from_settings(
+        "scans", {"loss_schedule": "ce->dice", "epochs": 10}
+    )
+    assert config.loss.loss_schedule == "ce:0, dice:5"
+    longer = {**config.settings(), "epochs": 30}
+    assert Config.from_settings("scans", longer).loss.stages(30)[1] == (
+        "dice",
+        5,
+    )
+
+
+def test_losses_that_never_begin_are_refused():
+    text = refusal(loss_schedule="ce:0, dice:40", epochs=40)
+    assert text.startswith("--loss-schedule: has a loss from epoch 40 on")
+
+
+def test_augmentation_of_slices_needs_slices():
+    assert refusal(augmentation="cardiac").startswith("--augmentation")
+
+
 def test_patch_size_that_would_do_is_told():
+    assert refusal(network="unet", patch_size=30).endswith("Use 32.")
+    assert refusal(network="unet3plus", patch_size=8).endswith("Use 16.")
     assert refusal(patch_size=30).endswith("Use 32.")
     assert refusal(patch_size=1).endswith("Use 4.")
 

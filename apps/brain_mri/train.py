@@ -49,7 +49,19 @@ def main(automatic, manual, config_file, preset, out, **options):
             raise InputError(
                 "--automatic", "needs --manual", "Give both or neither"
             )
-        settings, _ = read_settings(config_file or SETTINGS)
+        settings, data = read_settings(config_file or SETTINGS)
+        if data is not None:
+            raise InputError(
+                config_file,
+                "names data, and there are two data sets here",
+                "Give --automatic and --manual",
+            )
+        if settings.get("learning_rate") == "auto":
+            raise InputError(
+                config_file,
+                "has learning_rate auto, and fine-tuning takes a tenth of it",
+                "Give a number",
+            )
         if preset == "paper":
             settings |= PAPER
         for name in ("epochs", "steps_per_epoch"):

@@ -20,6 +20,10 @@ GROUPS = (
     "learning_rates",
     "weight_decays",
 )
+# Widths of the other networks in terms of a narrow U-Net's, for about as many
+# parameters.
+_UNET3PLUS = 0.25 / 0.45
+_DEEPLAB = 0.33 / 0.45
 _WEIGHTED = {"class_weights": "median-frequency"}
 
 
@@ -96,12 +100,20 @@ def _run(folder, data, settings, names, seeds, train):
 
 
 def groups_of(settings, seeds):
-    """What the study compares; the settings themselves are in every group."""
+    """What the study compares; one arm is in every group."""
     from keras_isample.experiments import Arm
     from keras_isample.experiments import Group
 
+    common = {
+        "loss": "dice-focal",
+        "network": "unet",
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-4,
+        "augment": True,
+    }
+
     def arm(name, title, seeds=(0,), **own):
-        return Arm(name, title, own, seeds)
+        return Arm(name, title, {**common, **own}, seeds)
 
     base = arm("dice-focal", "Dice-Focal", seeds)
     losses = (
@@ -117,34 +129,32 @@ def groups_of(settings, seeds):
         base,
         arm("not-augmented", "no augmentation", augment=False),
     )
-    # Of about as many parameters as the U-Net.
-    width = float(settings["width"])
+    width = float(settings.get("width", 1.0))
     networks = (
         base,
         arm(
             "unet3plus",
             "UNet 3+",
             network="unet3plus",
-            width=width if width == 1 else 0.25,
+            width=width if width == 1 else width * _UNET3PLUS,
         ),
         arm(
             "deeplab-v3",
             "DeepLabV3",
             network="deeplab-v3",
-            width=width if width == 1 else 0.33,
+            width=width if width == 1 else width * _DEEPLAB,
         ),
     )
-    rates = tuple(
-        base
-        if rate == 1e-3
-        else arm(f"rate-{rate:g}", f"{rate:g}", learning_rate=rate)
-        for rate in (1e-2, 1e-3, 1e-4)
+    rates = (
+        arm("rate-0.01", "1e-2", learning_rate=1e-2),
+        base,
+        arm("rate-0.0001", "1e-4", learning_rate=1e-4),
     )
-    decays = tuple(
-        base
-        if decay == 1e-4
-        else arm(f"decay-{decay:g}", f"{decay:g}", weight_decay=decay)
-        for decay in (1e-2, 1e-3, 1e-4, 1e-5)
+    decays = (
+        arm("decay-0.01", "1e-2", weight_decay=1e-2),
+        arm("decay-0.001", "1e-3", weight_decay=1e-3),
+        base,
+        arm("decay-1e-05", "1e-5", weight_decay=1e-5),
     )
     return [
         Group("losses", "Losses", losses),

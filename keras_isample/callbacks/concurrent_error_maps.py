@@ -32,7 +32,6 @@ from keras_isample.callbacks.error_map_process import ErrorMapProcess
 from keras_isample.callbacks.error_map_update import introduce
 from keras_isample.callbacks.published_weights import PublishedWeights
 from keras_isample.errors import InputError
-from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 
 _STREAM = 91
 """Sets the order of the cases apart from other draws of the same seed."""
@@ -57,7 +56,8 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
             system of the sampler's maps; a folder among these if `None`.
         gpu: The GPU to predict on, as `CUDA_VISIBLE_DEVICES` names it; the CPU
             if `None`.
-        tile_memory: About how many bytes the maps of one tile may take.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, as `predictor_for` says.
         remove_replaced: Whether files of replaced maps are removed at once.
 
     Example:
@@ -71,7 +71,7 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
         folder=None,
         *,
         gpu=None,
-        tile_memory=DEFAULT_TILE_MEMORY,
+        tile_memory=None,
         remove_replaced=True,
     ):
         super().__init__()

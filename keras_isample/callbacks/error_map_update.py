@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_isample.callbacks.loss_check import check_merged_classes
 from keras_isample.data.preprocessing import Preprocessing
-from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.predictor import predictor_for
 
 
@@ -26,7 +25,8 @@ class ErrorMapUpdate(keras.callbacks.Callback):
     Args:
         sampler: The `ISample` that `fit` draws from.
         num_cases: Size of the subset I*; all cases if `None`.
-        tile_memory: About how many bytes the maps of one tile may take.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, as `predictor_for` says.
         remove_replaced: Whether files of replaced maps are removed at once.
     """
 
@@ -35,7 +35,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         sampler,
         *,
         num_cases=None,
-        tile_memory=DEFAULT_TILE_MEMORY,
+        tile_memory=None,
         remove_replaced=True,
     ):
         super().__init__()
@@ -100,8 +100,8 @@ def introduce(model, sampler):
         sampler: The `ISample`.
 
     Raises:
-        ValueError: If their contexts differ, or the loss does not know which
-            classes the sampler merges.
+        ValueError: If their contexts or the axes of their slices differ, or
+            the loss does not know which classes the sampler merges.
     """
     check_merged_classes(model, sampler)
     metadata = getattr(model, "metadata", None)
@@ -112,18 +112,36 @@ def introduce(model, sampler):
             f"The model has context_width={width}, the sampler {ours}. "
             "Use the same."
         )
+    if metadata is not None:
+        _introduce_axis(metadata, sampler)
     if metadata is not None and sampler.cohort is not None:
         facts = Preprocessing.of(sampler.cohort)
         metadata.setdefault("preprocessing", facts.as_metadata())
 
 
-def predict_errors(model, writer, tile_memory=DEFAULT_TILE_MEMORY):
+def _introduce_axis(metadata, sampler):
+    """Tells a network of slices which axis they lie across."""
+    axis = getattr(sampler.geometry, "axis", None)
+    if metadata.get("ndim") == 2 and axis is None:
+        raise ValueError(
+            "The model sees slices, the sampler's geometry is "
+            f"{sampler.geometry}. Use a SliceGeometry."
+        )
+    if axis is not None and metadata.setdefault("axis", axis) != axis:
+        raise ValueError(
+            f"The model has axis={metadata['axis']}, the sampler {axis}. Use "
+            "the same."
+        )
+
+
+def predict_errors(model, writer, tile_memory=None):
     """Makes the error map of a whole scan.
 
     Args:
         model: A model of this package.
         writer: An `ErrorMapWriter`.
-        tile_memory: About how many bytes the maps of one tile may take.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, as `predictor_for` says.
 
     Returns:
         The `ErrorMap`.

@@ -33,7 +33,8 @@ def main(folder, tile_memory):
     tasks = SimpleQueue()
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
     try:
-        _answer(tasks, answers, Path(folder), int(tile_memory))
+        size = None if tile_memory == "None" else int(tile_memory)
+        _answer(tasks, answers, Path(folder), size)
     except Exception:
         traceback.print_exc()
         # The usual way out would stumble over the thread.

@@ -1,5 +1,7 @@
 """Whether a model's loss reads the labels as its sampler writes them."""
 
+import keras
+
 
 def check_merged_classes(model, sampler):
     """Refuses a loss that does not know which classes are merged.
@@ -14,15 +16,16 @@ def check_merged_classes(model, sampler):
     Raises:
         ValueError: If the sampler merges classes and the loss others or none.
     """
-    loss = getattr(model, "loss", None)
     expected = sampler.merged_classes
-    if not expected or loss is None:
+    if not expected:
         return
-    found = getattr(loss, "merged_classes", ())
-    if tuple(map(tuple, found)) != expected:
-        raise ValueError(
-            "The loss must have the sampler's merged_classes, "
-            f"{expected}. Received: {loss!r} with {found}. Make it with "
-            "merged_classes=sampler.merged_classes, or read the cohort with "
-            'partial="exclude".'
-        )
+    # A model of several outputs may have a loss for each.
+    for loss in keras.tree.flatten(getattr(model, "loss", None)):
+        found = getattr(loss, "merged_classes", ())
+        if loss is not None and tuple(map(tuple, found)) != expected:
+            raise ValueError(
+                "The loss must have the sampler's merged_classes, "
+                f"{expected}. Received: {loss!r} with {found}. Make it with "
+                "merged_classes=sampler.merged_classes, or read the cohort "
+                'with partial="exclude".'
+            )

@@ -17,7 +17,7 @@ import time
 import keras
 import numpy as np
 
-from keras_isample.callbacks.loss_check import check_merged_classes
+from keras_isample.callbacks.error_map_update import introduce
 from keras_isample.metrics.patch_errors import PatchErrors
 
 
@@ -58,7 +58,7 @@ class OnlineErrorMaps(keras.callbacks.Callback):
         self._batches = []
 
     def on_train_begin(self, logs=None):
-        check_merged_classes(self.model, self.sampler)
+        introduce(self.model, self.sampler)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._batches = []

@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.preparation import prepare_cohort
-from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.full_volume import predict_label_map
 from keras_isample.volumes.overlap import dice_per_class
 
@@ -26,14 +25,15 @@ class VolumeDice(keras.callbacks.Callback):
     Args:
         cohort: The validation `Cohort`.
         every: Epochs between two validations.
-        tile_memory: About how many bytes the maps of one tile may take.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, as `predictor_for` says.
 
     Attributes:
         also: Number of an epoch, counted from 1, that is validated whatever
             `every` says; none if `None`.
     """
 
-    def __init__(self, cohort, *, every=1, tile_memory=DEFAULT_TILE_MEMORY):
+    def __init__(self, cohort, *, every=1, tile_memory=None):
         super().__init__()
         if not isinstance(cohort, Cohort):
             raise ValueError(

@@ -48,7 +48,8 @@ def evaluate_run(
             too.
         data: Another data set with the same structures; its own split, or
             shares as in the run's configuration.
-        tile_memory: Bytes for the maps of one tile.
+        tile_memory: Bytes for the maps of one tile; if `None`, what the
+            network needs.
         postprocess: `"largest-component"` or `"none"`.
         sides: Whether left and right of merged classes are reported apart
             too, as a summary of its own under `sides`.

@@ -11,7 +11,9 @@ from keras_isample.data.listing import ending_of
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference.full_volume import predict_volume
+from keras_isample.inference.plain import TileMemoryError
 from keras_isample.training.model_files import load_model
+from keras_isample.training.networks import too_little_memory
 from keras_isample.volumes.components import keep_largest_components
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
@@ -38,7 +40,8 @@ def predict(
         run: Run folder or `.keras` file.
         inputs: Files, folders and data sets.
         out: Folder to write to.
-        tile_memory: Bytes for the maps of one tile.
+        tile_memory: Bytes for the maps of one tile; if `None`, what the
+            network needs.
         probabilities: Whether `<case>_probabilities.nii.gz` is written too:
             uint8 with the classes along the last axis, 255 meaning 1.
         postprocess: `"largest-component"` or `"none"`.
@@ -106,13 +109,16 @@ def label_file_name(case):
 
 def predict_case(model, case, tile_memory, postprocess, probabilities=False):
     """Labels, and probabilities or `None`, of one case on its own grid."""
-    result = predict_volume(
-        model,
-        # Not kept here, so that they are freed once they are prepared.
-        load_channels(case),
-        tile_memory=tile_memory,
-        return_probabilities=probabilities,
-    )
+    try:
+        result = predict_volume(
+            model,
+            # Not kept here, so that they are freed once they are prepared.
+            load_channels(case),
+            tile_memory=tile_memory,
+            return_probabilities=probabilities,
+        )
+    except TileMemoryError as error:
+        raise too_little_memory(error) from error
     labels, chances = result if probabilities else (result, None)
     if postprocess == "largest-component":
         facts = Preprocessing.from_metadata(model.metadata)

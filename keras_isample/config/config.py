@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 from keras_isample.config.autolr import AutoLRConfig
@@ -51,7 +52,23 @@ class Config:
     def __post_init__(self):
         self._check_autolr()
         self._check_end()
-        self.loss.stages(self.training.epochs)
+        starts = [start for _, start in self.loss.stages(self.training.epochs)]
+        if starts[-1] >= self.training.epochs:
+            raise InputError(
+                "--loss-schedule",
+                f"has a loss from epoch {starts[-1]} on, and there are "
+                f"{self.training.epochs} epochs",
+                "Use more --epochs, or a shorter schedule",
+            )
+        if (
+            self.network.network == "dual-path"
+            and self.sampling.augmentation == "cardiac"
+        ):
+            raise InputError(
+                "--augmentation",
+                "is cardiac, which is for slices, and dual-path sees volumes",
+                "Leave it away, or use --network unet",
+            )
         sampling = self.sampling
         if sampling.error_maps == "online":
             if sampling.error_map_cases != "all":
@@ -130,6 +147,7 @@ class Config:
         settings = dict(settings)
         if settings.get("learning_rate") == "auto":
             settings.setdefault("warmup_epochs", AUTOLR_WARMUP)
+        spacing_given = "spacing" in settings
         groups = {}
         for name, group in GROUPS.items():
             known = {entry.name for entry in fields(group)}
@@ -142,6 +160,14 @@ class Config:
                 f"unknown setting {sorted(settings)[0]!r}",
                 "See keras-isample fit --help",
             )
+        network, loss = groups["network"], groups["loss"]
+        if network.sees_slices and not spacing_given:
+            groups["data"] = replace(groups["data"], spacing="native")
+        if "->" in loss.loss_schedule:
+            # Written out, it stays as it is when a run is made longer.
+            stages = loss.stages(groups["training"].epochs)
+            text = ", ".join(f"{name}:{start}" for name, start in stages)
+            groups["loss"] = replace(loss, loss_schedule=text)
         return cls(str(data_path), **groups)
 
     def settings(self) -> dict[str, Any]:

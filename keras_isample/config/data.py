@@ -21,7 +21,9 @@ class DataConfig(Group):
     )
     modality: "str" = setting("CTce_ThAb", "Modality of VISCERAL volumes.")
     spacing: "str" = setting(
-        "1,1,1.5", 'Training spacing in mm, or "native" to keep each scan\'s.'
+        "1,1,1.5",
+        'Training spacing in mm, or "native" to keep each scan\'s, which is '
+        "the default for slices.",
     )
     intensity: "str" = setting(
         "ct",

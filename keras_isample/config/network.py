@@ -10,6 +10,9 @@ from keras_isample.errors import InputError
 PATCH_SIZES = {"dual-path": 8, "unet": 64, "unet3plus": 64}
 """Sides of labeled patches of networks that see volumes."""
 
+MULTIPLES = {"unet": 8, "unet3plus": 16, "deeplab-v3": 16}
+"""What the poolings of the others halve evenly."""
+
 
 @dataclass(frozen=True)
 class NetworkConfig(Group):
@@ -24,8 +27,9 @@ class NetworkConfig(Group):
     width: "float" = setting(1.0, "Factor of all numbers of maps.")
     patch_size: "int | str" = setting(
         "auto",
-        "Side of the labeled patch in voxels (dual-path: a multiple of 4), or "
-        "full: whole slices. auto: 8, 64 for 3D U-Nets, full for slices.",
+        "Side of the labeled patch in voxels (dual-path: a multiple of 4, "
+        "unet: of 8, the others: of 16), or full: whole slices. auto: 8, 64 "
+        "for 3D U-Nets, full for slices.",
     )
     axis: "str" = setting(
         "none",
@@ -61,6 +65,14 @@ class NetworkConfig(Group):
                 "--patch-size",
                 f"must be a positive multiple of 4, got {size}",
                 f"Use {max(4, 4 * round(size / 4))}",
+            )
+        elif self.network in MULTIPLES and size % MULTIPLES[self.network]:
+            multiple = MULTIPLES[self.network]
+            raise InputError(
+                "--patch-size",
+                f"must be a multiple of {multiple} for {self.network}, got "
+                f"{size}",
+                f"Use {max(multiple, multiple * round(size / multiple))}",
             )
         if self.network == "dual-path" and self.axis != "none":
             raise InputError(

@@ -56,6 +56,11 @@ class SamplingConfig(Group):
         _ = self.num_error_map_cases, self.num_cases_per_batch
 
     @property
+    def is_online(self):
+        """Whether error maps are made of the training patches."""
+        return self.sampling == "isample" and self.error_maps == "online"
+
+    @property
     def is_concurrent(self):
         """Whether error maps are made by a process of their own."""
         return self.sampling == "isample" and self.error_maps == "concurrent"

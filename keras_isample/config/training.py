@@ -40,7 +40,9 @@ class TrainingConfig(Group):
         "visible GPUs.",
     )
     tile_memory: "str" = setting(
-        "1GB", "Memory for the maps of one tile when whole scans are predicted."
+        "auto",
+        "Memory for the maps of one tile when whole scans are predicted, such "
+        "as 2GB. auto: 8GB for 3D U-Nets, else 1GB.",
     )
     save_error_maps: "bool" = setting(
         False, "Write the last error maps as NIfTI to error_maps/."
@@ -60,5 +62,7 @@ class TrainingConfig(Group):
 
     @property
     def tile_bytes(self):
-        """Tile memory in bytes."""
+        """Tile memory in bytes, or `None` for what the network needs."""
+        if self.tile_memory == "auto":
+            return None
         return parse_bytes("--tile-memory", self.tile_memory)

@@ -220,8 +220,9 @@ class Comparison:
     def _train_one(self, arm, seed, command_line, callbacks, progress):
         folder = self.run_folder(arm, seed)
         config = self.config(arm, seed)
-        # Of fewer epochs, if there is one.
-        _summary(folder).unlink(missing_ok=True)
+        # Of fewer epochs, if there are any.
+        for file in folder.path.glob("evaluation/*/summary.json"):
+            file.unlink()
         options = {
             "resume": folder.config_file.is_file(),
             "command_line": command_line,

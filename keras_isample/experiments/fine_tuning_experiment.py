@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras_isample.commands.evaluate import evaluate_run
+from keras_isample.errors import InputError
 from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.result_curves import curves_of
 from keras_isample.experiments.result_tables import runs_table
@@ -82,6 +83,7 @@ class FineTuningExperiment:
         if train:
             self.first.train(say=say, **options)
             self._test_first()
+            self._check_origins()
             self.second.train(say=say, **options)
         tables = self._report()
         for table in tables:
@@ -117,6 +119,21 @@ class FineTuningExperiment:
                     postprocess="none",
                     overwrite=True,
                 )
+
+    def _check_origins(self):
+        """Refuses fine-tuning that began before its origin had ended."""
+        for arm, tuned in zip(self.arms, self.second.arms, strict=True):
+            for seed in arm.seeds:
+                folder = self.second.run_folder(tuned, seed)
+                if not folder.manifest_file.is_file():
+                    continue
+                origin = self.first.run_folder(arm, seed).manifest()
+                if folder.manifest()["started"] < origin["finished"]:
+                    raise InputError(
+                        folder.path,
+                        "was tuned from weights that were trained on since",
+                        "Remove it, and it is tuned anew",
+                    )
 
     def _summary_of_first(self, arm, seed):
         folder = self.first.run_folder(arm, seed)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_isample.data.preprocessing import Preprocessing
-from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.input_grid import InputGrid
 from keras_isample.inference.predictor import predictor_for
 from keras_isample.volumes.scan import store_channels
@@ -18,7 +17,7 @@ def predict_volume(
     model,
     volume,
     *,
-    tile_memory=DEFAULT_TILE_MEMORY,
+    tile_memory=None,
     return_probabilities=False,
 ):
     """Segments one scan.
@@ -31,7 +30,8 @@ def predict_volume(
         model: A model of this package; its metadata tells spacing and
             intensity (the papers' CT settings if it has none).
         volume: A `Volume`, or one per input channel on the same grid.
-        tile_memory: About how many bytes the maps of one tile may take.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, as `predictor_for` says.
         return_probabilities: Whether probabilities are returned too.
 
     Returns:
@@ -69,7 +69,7 @@ def predict_volume(
     return labels
 
 
-def predict_label_map(model, scan, *, tile_memory=DEFAULT_TILE_MEMORY):
+def predict_label_map(model, scan, *, tile_memory=None):
     """Classes of a `Scan` on its own grid, uint8, without any resampling."""
     result = np.empty(scan.shape, np.uint8)
     for start, probabilities in predictor_for(model, tile_memory).tiles(scan):

@@ -8,13 +8,35 @@ together, and reads a halo as wide as the network sees. At the borders of the
 scan the halo ends, so that the zeros come where they come in one pass.
 """
 
+import logging
+
 import numpy as np
 
-from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.image_network import ImageNetwork
 from keras_isample.inference.layer_graph import reach
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
+
+log = logging.getLogger(__name__)
+
+PLAIN_TILE_MEMORY = 8 << 30
+"""Bytes that the maps of one tile may take: with less, most of a tile is what
+the network sees around it."""
+
+_DEAR = 10
+"""Times the voxels of one pass from which on the user is told."""
+
+
+class TileMemoryError(ValueError):
+    """Not even the smallest tile is allowed.
+
+    Attributes:
+        least: Bytes that it takes.
+    """
+
+    def __init__(self, message, least):
+        super().__init__(message)
+        self.least = least
 
 
 class PlainPredictor:
@@ -31,7 +53,7 @@ class PlainPredictor:
             `multiple` voxels a side.
     """
 
-    def __init__(self, model, tile_memory=DEFAULT_TILE_MEMORY):
+    def __init__(self, model, tile_memory=PLAIN_TILE_MEMORY):
         self._network = ImageNetwork(model)
         self.num_classes = self._network.num_classes
         self.num_channels = self._network.num_channels
@@ -51,8 +73,9 @@ class PlainPredictor:
             in the order of the first axis.
 
         Raises:
-            ValueError: If `tile_memory` does not allow the smallest tile of
-                this scan with its halo, or channels do not fit.
+            TileMemoryError: If `tile_memory` does not allow the smallest tile
+                of this scan with its halo.
+            ValueError: If channels do not fit.
         """
         self._network.check(scan)
         self._network.update()
@@ -77,6 +100,29 @@ class PlainPredictor:
             start = tuple(multiple * part.start for part in place)
             yield start, self._network(image[None])[0][inner]
 
+    def check(self, shape):
+        """Refuses a scan that no tile is small enough for.
+
+        Args:
+            shape: Voxels along the three axes.
+
+        Raises:
+            TileMemoryError: If `tile_memory` does not allow the smallest tile.
+        """
+        blocks = [-(-n // self._multiple) for n in shape]
+        sides = self.tile_sides(blocks)
+        tiles = [-(-n // side) for n, side in zip(blocks, sides, strict=True)]
+        computed = np.prod(tiles) * self._voxels(blocks, *sides)
+        times = computed / (self._multiple**3 * np.prod(blocks))
+        if times > _DEAR:
+            log.warning(
+                "a scan of %s voxels is predicted in tiles that compute %.0f "
+                "times as many; more --tile-memory, or a smaller --width, is "
+                "faster",
+                " x ".join(map(str, shape)),
+                times,
+            )
+
     def tile_bytes(self, blocks, x, y, z):
         """Bytes that a tile of these sides takes, in a scan of `blocks`."""
         per_voxel = self._network.bytes_per_voxel
@@ -90,7 +136,7 @@ class PlainPredictor:
         probabilities of the slab, too.
 
         Raises:
-            ValueError: If not even the smallest tile is allowed.
+            TileMemoryError: If not even the smallest tile is allowed.
         """
         row = 4 * self.num_classes * self._multiple**3 * blocks[1] * blocks[2]
         rows = max(1, int(self._memory / 2 / row))
@@ -106,12 +152,13 @@ class PlainPredictor:
         sides = tile_sides(blocks, self._memory, bytes_of, cost_of)
         if sides is None:
             least = int(self.tile_bytes(blocks, 1, 1, 1))
-            raise ValueError(
+            raise TileMemoryError(
                 "Argument `tile_memory` must allow a tile of "
                 f"{self._multiple} voxels a side with what the network sees "
                 f"around it, {least} bytes. Received: "
                 f"tile_memory={self._memory}. Use more, or a network of "
-                "smaller width."
+                "smaller width.",
+                least,
             )
         return sides
 

@@ -2,7 +2,6 @@
 
 import weakref
 
-from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.inference.plain import PlainPredictor
 from keras_isample.inference.slices import SlicePredictor
@@ -20,14 +19,15 @@ _KINDS = {
 _predictors = weakref.WeakKeyDictionary()
 
 
-def predictor_for(model, tile_memory=DEFAULT_TILE_MEMORY):
+def predictor_for(model, tile_memory=None):
     """An object whose `tiles(scan)` predicts whole scans with `model`.
 
     Compiling takes seconds, so it is kept as long as the model lives.
 
     Args:
         model: A model of this package.
-        tile_memory: About how many bytes the maps of one tile may take.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, 8 GiB for 3D U-Nets and 1 GiB for the others.
 
     Raises:
         ValueError: If the model is not one that this package can tile.
@@ -41,5 +41,22 @@ def predictor_for(model, tile_memory=DEFAULT_TILE_MEMORY):
         )
     known = _predictors.setdefault(model, {})
     if tile_memory not in known:
-        known[tile_memory] = kind(model, tile_memory)
+        given = () if tile_memory is None else (tile_memory,)
+        known[tile_memory] = kind(model, *given)
     return known[tile_memory]
+
+
+def check_scan(model, shape, tile_memory=None):
+    """Refuses a scan that cannot be predicted within `tile_memory`.
+
+    Args:
+        model: A model of this package.
+        shape: Voxels along the three axes.
+        tile_memory: As of `predictor_for`.
+
+    Raises:
+        TileMemoryError: If not even the smallest tile is allowed.
+    """
+    predictor = predictor_for(model, tile_memory)
+    if isinstance(predictor, PlainPredictor):
+        predictor.check(shape)

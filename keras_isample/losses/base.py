@@ -69,6 +69,11 @@ class SegmentationLoss(PerExampleLoss):
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
+        if ignore_label is not None and not -256 <= ignore_label <= 255:
+            raise ValueError(
+                "Argument `ignore_label` must lie in [-256, 255], or be None. "
+                f"Received: ignore_label={ignore_label}."
+            )
         self.from_logits = from_logits
         self.ignore_label = ignore_label
         self.merged_classes = check_merged_classes(merged_classes)

@@ -92,7 +92,8 @@ def make_targets(
             labels, shape of `y_pred`, where neither `ignore_label` nor
             annotation sets apply.
         y_pred: Predictions, shape `(batch, *spatial, num_classes)`.
-        ignore_label: Label of voxels without weight, or `None`.
+        ignore_label: Label of voxels without weight, or `None`. Labels that
+            are no class have none either.
         merged_classes: A tuple of classes for each annotation set.
         voxel_weight: Shape `(batch, *spatial)` or `(batch, *spatial, 1)`, or
             `None`.
@@ -108,6 +109,7 @@ def make_targets(
     else:
         labels = _without_last_axis(y_true, y_pred)
         classes, weight, sets = decode_labels(labels, ignore_label)
+        weight = weight * ops.cast(ops.less(classes, num_classes), "float32")
         true = _one_hot(classes, num_classes)
         merged = _merged(sets, merged_classes, y_pred)
     if voxel_weight is not None:

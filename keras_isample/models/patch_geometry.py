@@ -86,9 +86,9 @@ class SliceGeometry(PlainGeometry):
             both.
         axis: Axis of the scan in RAS+ that slices lie across: 0 (sagittal), 1
             (coronal) or 2 (axial).
-        whole: Whether patches are whole slices: they have the middle of the
-            scan in their middle, and with uniform sampling every slice is
-            shown once before any is shown again.
+        whole: Whether patches are whole slices: they begin where the scan
+            does, and with uniform sampling every slice is shown once before
+            any is shown again.
 
     Raises:
         ValueError: If `patch_size` is not positive or there is no such axis.

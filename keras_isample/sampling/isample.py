@@ -195,7 +195,8 @@ class ISample:
         )
         self._slices = None
         if getattr(self.geometry, "whole", False):
-            self._slices = SliceDraw(self.cases, across, self.seed)
+            size = self.geometry.labels.size
+            self._slices = SliceDraw(self.cases, across, size, self.seed)
             if sampling == "uniform" and cases_per_batch is not None:
                 raise ValueError(
                     "Argument `cases_per_batch` must be None where every "
@@ -304,7 +305,7 @@ class ISample:
 
         def draw(block):
             drawn = tf.numpy_function(
-                lambda block: self._draw_block(int(block), per_block),
+                lambda block: self._draw_block(int(block), per_block, steps),
                 [block],
                 [tf.int64, tf.int64, tf.float64],
             )
@@ -315,18 +316,18 @@ class ISample:
         drawn = tf.data.Dataset.range(blocks).map(draw).unbatch().take(steps)
         return drawn.apply(tf.data.experimental.assert_cardinality(steps))
 
-    def _draw_block(self, block, batches):
+    def _draw_block(self, block, batches, steps):
         """Cases, centers and matrices of some batches, `(batches, n, ...)`."""
         rng = np.random.default_rng((self.seed, self.epoch, block, _STREAM))
         number = batches * self.batch_size
         if self._slices is not None and self.sampling == "uniform":
-            first = block * number
-            case, center = self._slices.draw(self.epoch, first, number)
+            first = self.epoch * steps * self.batch_size + block * number
+            case, center = self._slices.draw(first, number)
             matrix = self._draw_matrices(rng, case)
         else:
             case, center, matrix = self._draw_centers(rng, batches)
             if self._slices is not None:
-                center = self._slices.middles(case, center)
+                center = self._slices.whole(center)
         if self.augmentation == "cardiac":
             center = center + augmentation.flip_shifts(
                 matrix, self.geometry.labels.size

@@ -1,4 +1,8 @@
-"""Whole slices: where their middle is, and in which order they are shown."""
+"""Whole slices: where their patches lie, and in which order they are shown.
+
+A patch begins with the first row and column of its slice, as in prediction, and
+ends behind it where the slice is smaller.
+"""
 
 import numpy as np
 
@@ -9,55 +13,53 @@ _STREAM = 91
 class SliceDraw:
     """Slices of prepared cases, each shown once before any is shown again.
 
-    Every epoch begins with a new order.
-
     Args:
         cases: `PreparedCase`s.
         axis: Axis that slices lie across.
+        size: Voxels of the patches along the three axes, 1 along `axis`.
         seed: Seed of the orders.
     """
 
-    def __init__(self, cases, axis, seed):
+    def __init__(self, cases, axis, size, seed):
+        self._middle = np.array(size) // 2
         self._shapes = np.array([case.shape for case in cases])
         self._axis = axis
         self._seed = seed
         self._ends = np.cumsum(self._shapes[:, axis])
 
-    def draw(self, epoch, first, number):
-        """Some slices of an epoch.
+    def draw(self, first, number):
+        """Some slices of the endless sequence.
 
         Args:
-            epoch: Number of the epoch.
-            first: How many slices of the epoch come before.
+            first: How many slices come before.
             number: How many are drawn.
 
         Returns:
-            `(case, center)`: int64 `(number,)`, and `(number, 3)`, the middle
-            of each slice.
+            `(case, center)`: int64 `(number,)`, and `(number, 3)`, the
+            centers of patches that show whole slices.
         """
         total = int(self._ends[-1])
         wanted = np.arange(first, first + number)
         order = {
             turn: np.random.default_rng(
-                (self._seed, epoch, turn, _STREAM)
+                (self._seed, turn, _STREAM)
             ).permutation(total)
             for turn in np.unique(wanted // total).tolist()
         }
         chosen = np.array([order[i // total][i % total] for i in wanted])
         case = np.searchsorted(self._ends, chosen, side="right")
         place = chosen - (self._ends - self._shapes[:, self._axis])[case]
-        center = self._shapes[case] // 2
+        center = np.tile(self._middle, (number, 1))
         center[:, self._axis] = place
         return case, center
 
-    def middles(self, case, center):
-        """Centers moved to the middle of their slices.
+    def whole(self, center):
+        """Centers of patches that show the whole slices of some voxels.
 
         Args:
-            case: Indices of cases, `(n,)`.
             center: Voxels, `(n, 3)`.
         """
-        result = self._shapes[case] // 2
+        result = np.tile(self._middle, (len(center), 1))
         result[:, self._axis] = center[:, self._axis]
         return result
 

@@ -23,11 +23,14 @@ from pathlib import Path
 
 from keras_isample.config import AutoLRConfig
 from keras_isample.config import Config
+from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.training.executors import make_executor
 from keras_isample.training.genetic import TruncationSelection
 from keras_isample.training.genetic import WinnerTakesAll
 from keras_isample.training.history import read_history
+from keras_isample.training.model_files import load_model
+from keras_isample.training.networks import describe_origin
 from keras_isample.training.population import Population
 from keras_isample.training.run import FitResult
 from keras_isample.training.run import opened_run
@@ -116,6 +119,8 @@ class AutoLR:
                     "Use a split such as 0.7,0.1,0.2",
                 )
             names = data.train.class_names[1:]
+            if self.config.network.init_from and not resume:
+                say(_origin(self.config.network.init_from, data))
             del data
             population = Population(
                 self.config, self.operator, folder, names, on_progress, say
@@ -129,6 +134,16 @@ class AutoLR:
         """The most members that there can be at a time."""
         settings = self.config.autolr
         return max(len(settings.rates), len(settings.rate_factors))
+
+
+def _origin(source, data):
+    """Line on the weights that the members are given, see `take_weights`."""
+    facts = {
+        "num_classes": data.train.num_classes,
+        "preprocessing": Preprocessing.of(data.train).as_metadata(),
+        "axis": data.axis,
+    }
+    return describe_origin(facts, load_model(source).metadata, source)
 
 
 def _operator(settings: AutoLRConfig):

@@ -25,12 +25,12 @@ def strategy_for(config):
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
     devices, batch_size = config.training.devices, config.sampling.batch_size
-    if config.sampling.error_maps == "online" and devices == "auto":
+    if config.sampling.is_online and devices == "auto":
         return None
     spared = int(config.sampling.is_concurrent)
     strategy = shared_among(devices, batch_size, spared)
     several = strategy is not None and strategy.num_replicas_in_sync > 1
-    if several and config.sampling.error_maps == "online":
+    if several and config.sampling.is_online:
         raise InputError(
             "--error-maps",
             "online needs a single device",

@@ -4,6 +4,9 @@ import os
 import shutil
 import subprocess
 
+_PATIENCE = 20
+"""Seconds for a driver that does not answer."""
+
 
 def spare_gpu(devices):
     """A GPU that training leaves to the error maps; `None` if there is none.
@@ -33,11 +36,15 @@ def visible_gpus():
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
-    answer = subprocess.run(
-        [program, "--query-gpu=index", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-    )
+    try:
+        answer = subprocess.run(
+            [program, "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return []
     if answer.returncode:
         return []
     return answer.stdout.split()

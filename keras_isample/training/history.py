@@ -16,6 +16,8 @@ FIRST_COLUMNS = (
     "acceptance_rate",
     "mean_error",
     "val_dice",
+    "val_iou",
+    "val_accuracy",
 )
 CONCURRENT_COLUMNS = ("error_map_step", "error_maps_new")
 """Only there where error maps were made while training went on."""
@@ -67,9 +69,12 @@ def read_history(path):
 
 
 def epochs_since_best(rows):
-    """Epochs after the one with the best validation Dice; 0 without any."""
+    """Epochs from the one with the best validation Dice to the last one.
+
+    0 where the last one was not validated, as nothing is known of it.
+    """
     best = best_score(rows)
-    if best is None:
+    if best is None or best_score(rows[-1:]) is None:
         return 0
     scores = [row.get("val_dice") for row in rows]
     return len(rows) - 1 - scores.index(best)

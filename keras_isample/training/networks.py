@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from keras_isample.config.network import MULTIPLES
 from keras_isample.errors import InputError
+from keras_isample.inference.plain import TileMemoryError
+from keras_isample.inference.predictor import check_scan
 from keras_isample.models.deeplab_v3 import deeplab_v3
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.dual_path_geometry import DualPathGeometry
@@ -60,8 +63,75 @@ def make_geometry(config, cases, axis):
     if axis is None:
         return PlainGeometry(side)
     if side == "full":
-        return SliceGeometry(largest_slice(cases, axis), axis, whole=True)
+        # Filled up by the reader as in prediction, not by the network.
+        multiple = MULTIPLES[config.network.network]
+        sides = tuple(
+            -(-side // multiple) * multiple
+            for side in largest_slice(cases, axis)
+        )
+        return SliceGeometry(sides, axis, whole=True)
     return SliceGeometry(side, axis)
+
+
+def check_sampling(config, axis):
+    """Refuses settings of the sampling that a network has no use for.
+
+    Args:
+        config: The run's `Config`.
+        axis: Axis that slices lie across, or `None` for volumes.
+
+    Raises:
+        InputError: If there is one.
+    """
+    sampling = config.sampling
+    if axis is None and sampling.augmentation == "cardiac":
+        raise InputError(
+            "--augmentation",
+            "is cardiac, which is for slices",
+            "Leave it away, or use a 2D network with --axis",
+        )
+    in_turn = axis is not None and config.network.side(axis) == "full"
+    if (
+        in_turn
+        and sampling.sampling == "uniform"
+        and sampling.num_cases_per_batch is not None
+    ):
+        raise InputError(
+            "--cases-per-batch",
+            f"is {sampling.cases_per_batch}, but whole slices come in turn",
+            "Use all, or --sampling isample",
+        )
+
+
+def check_memory(config, model, cases):
+    """Refuses scans that the network cannot predict within its tile memory.
+
+    Args:
+        config: The run's `Config`.
+        model: What `make_network` returned.
+        cases: `PreparedCase`s.
+
+    Raises:
+        InputError: If there is one.
+    """
+    shapes = [case.shape for case in cases]
+    if not shapes:
+        return
+    largest = max(shapes, key=np.prod)
+    try:
+        check_scan(model, largest, config.training.tile_bytes)
+    except TileMemoryError as error:
+        raise too_little_memory(error) from error
+
+
+def too_little_memory(error):
+    """The `InputError` for a `TileMemoryError`."""
+    least = -(-error.least // 10**8) / 10
+    return InputError(
+        "--tile-memory",
+        f"does not allow the smallest tile of this network ({least:g} GB)",
+        f"Use {least:g}GB or more, or train a network of a smaller --width",
+    )
 
 
 def take_weights(model, trained, source):
@@ -102,25 +172,46 @@ def take_weights(model, trained, source):
         if name in renewed:
             continue
         layer.set_weights([np.array(w) for w in given[name].get_weights()])
-    if renewed:
-        classes = trained.outputs[0].shape[-1], model.outputs[0].shape[-1]
-        return (
-            f"weights from {source}; the last layer begins anew, as the number "
-            f"of classes goes from {classes[0]} to {classes[1]}"
+    return describe_origin(model.metadata, trained.metadata, source)
+
+
+def describe_origin(metadata, trained, source):
+    """Line for the user on the weights that a network is given.
+
+    Args:
+        metadata: Of the network.
+        trained: Of the trained model.
+        source: Where that comes from.
+    """
+    own, given = metadata["num_classes"], trained["num_classes"]
+    text = f"weights from {source}"
+    if own != given:
+        text += (
+            "; the last layer begins anew, as the number of classes goes from "
+            f"{given} to {own}"
         )
-    return f"weights from {source}"
+    own, given = (
+        {**(facts.get("preprocessing") or {}), "axis": facts.get("axis")}
+        for facts in (metadata, trained)
+    )
+    names = ("class_names", "spacing", "intensity", "axis")
+    for name in names[metadata["num_classes"] != trained["num_classes"] :]:
+        if own.get(name) != given.get(name):
+            shown = name.replace("_", " ")
+            text += f"; {shown} was {given.get(name)}, is {own.get(name)}"
+    return text
 
 
 def _other_network(source, model, trained, name):
     facts = [
         ", ".join(
             f"{key} {(m.metadata or {}).get(key)}"
-            for key in ("network", "width", "num_channels")
+            for key in ("network", "ndim", "width", "num_channels")
         )
         for m in (trained, model)
     ]
     return InputError(
         source,
         f"holds {facts[0]}, not {facts[1]} (layer {name} differs)",
-        "Use its --network and --width, and scans with as many channels",
+        "Use its --network, --width and --axis, on as many channels",
     )

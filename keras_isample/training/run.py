@@ -140,6 +140,12 @@ def opened_run(
     try:
         prepared = data.prepare(progress)
         folder.check_data(prepared.fingerprint())
+        if config.training.early_stopping and not prepared.validation.cases:
+            raise InputError(
+                "--early-stopping",
+                "needs a validation case, and the split leaves none",
+                "Use a split such as 0.7,0.1,0.2",
+            )
         _tell_class_weights(config, folder, prepared, say)
         yield folder, prepared
     except (InputError, OSError):

@@ -139,9 +139,15 @@ def _refitted(cohort, parts):
 def _axis(config, train, cases):
     """The axis that slices lie across, or `None` for volumes."""
     settings = config.network
+    flat = all(1 in case.shape for case in cases)
     if settings.network == "dual-path":
+        if flat:
+            log.warning(
+                "the images are 2D, and dual-path sees volumes; networks for "
+                "slices are --network unet, unet3plus and deeplab-v3."
+            )
         return None
-    if settings.sees_slices or all(1 in case.shape for case in cases):
+    if settings.sees_slices or flat:
         return slice_axis(
             train, "auto" if settings.axis == "none" else settings.axis
         )

@@ -16,6 +16,8 @@ from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.model_files import load_model
+from keras_isample.training.networks import check_memory
+from keras_isample.training.networks import check_sampling
 from keras_isample.training.networks import make_geometry
 from keras_isample.training.networks import make_network
 from keras_isample.training.networks import take_weights
@@ -52,6 +54,7 @@ class Trainer:
         self.config = config
         self.data = data
         keras.utils.set_random_seed(config.data.seed)
+        check_sampling(config, data.axis)
         self.sampler = _sampler(config, data)
         self._maps = _error_maps(config, self.sampler)
         metrics = [getattr(self._maps, "metric", None)]
@@ -63,6 +66,7 @@ class Trainer:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
                 self._build(metrics, synchronized=several)
+        check_memory(config, self.model, [*data.cases, *data.validation.cases])
 
     def take_first_weights(self) -> str | None:
         """Takes the weights of `init_from`, if there is one.
@@ -238,7 +242,7 @@ def _sampler(config, data):
 def _error_maps(config, sampler):
     """The callback that makes the error maps."""
     settings = config.sampling
-    if settings.error_maps == "online" and settings.sampling == "isample":
+    if settings.is_online:
         return OnlineErrorMaps(sampler, remove_replaced=False)
     if settings.is_concurrent:
         return ConcurrentErrorMaps(

@@ -10,8 +10,8 @@ ROW = {"epoch": 1, "step": 3, "loss": 0.1 + 0.2, "val_dice": 0.5}
 
 PROMISED = (
     "epoch step loss loss_total learning_rate noise_scale acceptance_rate "
-    "mean_error val_dice seconds_training seconds_error_maps "
-    "seconds_validation"
+    "mean_error val_dice val_iou val_accuracy seconds_training "
+    "seconds_error_maps seconds_validation"
 ).split()
 
 

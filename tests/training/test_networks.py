@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from keras_isample.config import Config
+from keras_isample.config.network import MULTIPLES
 from keras_isample.errors import InputError
+from keras_isample.inference.predictor import predictor_for
 from keras_isample.models import DualPathGeometry
 from keras_isample.models import PlainGeometry
 from keras_isample.models import SliceGeometry
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
+from keras_isample.sampling import ISample
 from keras_isample.training.networks import make_geometry
 from keras_isample.training.networks import make_network
 from keras_isample.training.networks import take_weights
@@ -57,10 +60,38 @@ def test_geometries(make_case):
     assert make_geometry(config(), cases, None) == DualPathGeometry(8)
     volumes = config(network="unet", patch_size=16)
     assert make_geometry(volumes, cases, None) == PlainGeometry(16)
-    slices = config(network="unet", patch_size=4)
-    assert make_geometry(slices, cases, 2) == SliceGeometry(4, 2)
+    slices = config(network="unet", patch_size=8)
+    assert make_geometry(slices, cases, 2) == SliceGeometry(8, 2)
     whole = make_geometry(config(network="unet"), cases, 2)
-    assert whole == SliceGeometry((6, 7), 2, whole=True)
+    assert whole == SliceGeometry((8, 8), 2, whole=True)
+
+
+@pytest.mark.parametrize("network", sorted(MULTIPLES))
+def test_slices_are_filled_up_to_what_the_network_needs(network):
+    model = make_network(config(network=network), 2, 1, 2)
+    assert model.metadata["multiple"] == MULTIPLES[network]
+
+
+def test_a_whole_slice_is_trained_on_as_it_is_predicted(make_case, randomize):
+    rng = np.random.default_rng(0)
+    image = rng.integers(-900, 900, (13, 11, 2))
+    case = make_case(rng.integers(0, 2, (13, 11, 2)), image)
+    settings = config(network="unet")
+    model = make_network(settings, 2, 1, 2)
+    randomize(model)
+    sampler = ISample(
+        [case],
+        geometry=make_geometry(settings, [case], 2),
+        batch_size=2,
+        sampling="uniform",
+        augment=False,
+    )
+    slices, _ = next(iter(sampler.dataset(1)))
+    order = [int(c[2]) for _, c, _ in sampler.centers(1)]
+    seen = model(slices, training=False).numpy()
+    (tile,) = [t for _, t in predictor_for(model).tiles(case.scan())]
+    for patch, place in zip(seen, order, strict=True):
+        assert np.allclose(patch[:13, :11], tile[:, :, place], atol=1e-5)
 
 
 def weights_of(model, name):
@@ -109,5 +140,5 @@ def test_other_classes_renew_the_last_layer_only(make, last, randomize):
     ],
 )
 def test_other_networks_are_refused(trained):
-    with pytest.raises(InputError, match="--network and --width"):
+    with pytest.raises(InputError, match="--network, --width and --axis"):
         take_weights(unet(3, width=0.1), trained(), "run")

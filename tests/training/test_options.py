@@ -45,6 +45,43 @@ def test_training_stops_where_dice_no_longer_rises(
     assert again.rows == result.rows
 
 
+def test_stopping_early_waits_for_a_validation(
+    tmp_path, ball_config, monkeypatch
+):
+    scores = iter([0.5, 0.4])
+
+    def measure(self):
+        return np.full((1, len(self.class_names)), next(scores)), [1.0]
+
+    monkeypatch.setattr(VolumeDice, "_measure", measure)
+    config = ball_config(
+        epochs=8, early_stopping=1, validate_every=2, steps_per_epoch=1
+    )
+    assert len(fit(config, tmp_path / "run").rows) == 4
+
+
+@pytest.mark.parametrize(
+    "settings, option",
+    [
+        ({"early_stopping": 2, "split": "3,0,1"}, "--early-stopping"),
+        ({"network": "unet", "augmentation": "cardiac"}, "--augmentation"),
+        (
+            {**SLICES, "sampling": "uniform", "cases_per_batch": "1"},
+            "--cases-per-batch",
+        ),
+        ({"network": "unet", "tile_memory": "1MB"}, "--tile-memory"),
+    ],
+    ids=["no validation", "volumes", "slices in turn", "memory"],
+)
+def test_what_cannot_be_used_leaves_no_run(
+    tmp_path, ball_config, settings, option
+):
+    with pytest.raises(InputError) as error:
+        fit(ball_config(**settings), tmp_path / "run")
+    assert str(error.value).startswith(option)
+    assert not (tmp_path / "run").exists()
+
+
 def test_refitting_takes_the_validation_cases_and_the_last_weights(
     tmp_path, ball_config
 ):
