@@ -74,6 +74,8 @@ def test_history_has_the_columns_promised(rows):
         "acceptance_rate",
         "mean_error",
         "val_dice",
+        "val_iou",
+        "val_accuracy",
         "val_dice_ball",
         "val_dice_bead",
         "seconds_training",
