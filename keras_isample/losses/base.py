@@ -31,6 +31,8 @@ class PerExampleLoss(keras.losses.Loss):
             sample_weight = ops.convert_to_tensor(sample_weight)
             if _is_of_voxels(sample_weight.shape, y_pred.shape):
                 sample_weight, voxel_weight = None, sample_weight
+            elif len(sample_weight.shape) > 1:
+                sample_weight = ops.reshape(sample_weight, (-1,))
         with keras.name_scope(self.name):
             values = self.call(y_true, y_pred, voxel_weight)
         reduce = _Reduction(self.name, self.reduction, self.dtype)
@@ -160,6 +162,9 @@ class _Reduction(keras.losses.Loss):
 
 def _is_of_voxels(shape, predicted):
     rank = len(predicted)
+    if len(shape) > 1 and all(side == 1 for side in shape[1:]):
+        # One weight an example, with axes to broadcast along.
+        return False
     if len(shape) == rank:
         return True
     # Labels of one spatial axis: (batch, 1) holds weights of examples.

@@ -24,8 +24,8 @@ SET_STEP = 256
 """Difference between the codes of a class in two annotation sets."""
 
 _SMALLEST = 1e-30
-"""Keeps log(p) finite; far below what softmax gives in float32, so that a
-voxel that is badly wrong keeps its gradient."""
+"""Keeps log(p) finite. A voxel keeps its gradient up to a difference of 69
+between logits, beyond which `from_logits=True` is needed."""
 
 _SMALLEST_HALF = 2.0**-14
 """The same for float16 probabilities, whose gradient 1/p has to stay below

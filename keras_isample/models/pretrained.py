@@ -1,6 +1,7 @@
 """Weights of a pretrained backbone, from a local file."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -68,7 +69,11 @@ def load_backbone(model, path, build):
 
 def _keras_backbone(path, model, build):
     if path.suffix == ".keras":
-        return keras.saving.load_model(path)
+        try:
+            return keras.saving.load_model(path)
+        except (OSError, TypeError) as error:
+            text = f"File {path} cannot be read: {error}."
+            raise ValueError(text) from error
     if path.suffix != ".h5":
         raise ValueError(
             "Argument `weights` must end in .keras, .weights.h5, .h5 or .npz. "
@@ -80,7 +85,7 @@ def _keras_backbone(path, model, build):
         backbone = build(count)
         try:
             backbone.load_weights(path)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             problems.append(str(error).splitlines()[0])
         else:
             return backbone
@@ -92,8 +97,11 @@ def _keras_backbone(path, model, build):
 
 def _torch_values(path, backbone):
     """Arrays of each layer, in the order of its weights."""
-    with np.load(path) as file:
-        arrays = dict(file)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"File {path} cannot be read: {error}.") from error
     values = {}
     for layer in backbone.layers:
         # layer1_0_downsample_1 is layer1.0.downsample.1, and bn1 is bn1.

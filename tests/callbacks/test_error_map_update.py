@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 
 from keras_isample.callbacks import ErrorMapUpdate
+from keras_isample.callbacks.error_map_update import introduce
 from keras_isample.inference import predictor_for
 from keras_isample.losses import CrossEntropy
+from keras_isample.models import PlainGeometry
+from keras_isample.models import SliceGeometry
 from keras_isample.models import dual_path_resnet
+from keras_isample.models import unet
 from keras_isample.sampling import ISample
 
 
@@ -213,3 +217,20 @@ def test_a_model_learns_how_its_scans_were_prepared(write_cohort):
     facts = model.metadata["preprocessing"]
     assert facts["spacing"] is None and facts["intensity"] == "ct"
     assert facts["class_names"] == ["background", "liver", "spleen"]
+
+
+def test_a_network_of_slices_learns_their_axis(make_case):
+    case = make_case(np.zeros((8, 8, 8)), num_classes=2)
+    sampler = ISample([case], geometry=SliceGeometry(8, axis=1))
+    model = unet(2, width=0.1)
+    introduce(model, sampler)
+    assert model.metadata["axis"] == 1
+    with pytest.raises(ValueError, match="axis=1, the sampler 0"):
+        introduce(model, ISample([case], geometry=SliceGeometry(8, axis=0)))
+
+
+def test_a_network_of_slices_needs_slices(make_case):
+    case = make_case(np.zeros((8, 8, 8)), num_classes=2)
+    sampler = ISample([case], geometry=PlainGeometry(8))
+    with pytest.raises(ValueError, match="Use a SliceGeometry"):
+        introduce(unet(2, width=0.1), sampler)

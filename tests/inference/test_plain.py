@@ -8,6 +8,8 @@ from keras_isample.inference import predict_label_map
 from keras_isample.inference import predict_volume
 from keras_isample.inference import predictor_for
 from keras_isample.inference.plain import PlainPredictor
+from keras_isample.inference.plain import TileMemoryError
+from keras_isample.inference.predictor import check_scan
 from keras_isample.models import unet
 from keras_isample.models import unet3plus
 from keras_isample.volumes.scan import Scan
@@ -201,3 +203,20 @@ def test_labels_of_an_oblique_volume_come_back_on_its_grid(randomize):
     assert labels.array.shape == (12, 9, 7)
     assert len(np.unique(expected)) > 1
     assert (labels.array == expected).all()
+
+
+def test_scans_that_no_tile_is_small_enough_for_are_refused():
+    model = unet(2, input_shape=(None, None, None, 1), width=0.1)
+    check_scan(model, (64, 64, 64))
+    with pytest.raises(TileMemoryError) as error:
+        check_scan(model, (64, 64, 64), 10**6)
+    assert error.value.least > 10**6
+
+
+def test_tiles_that_are_mostly_halo_are_told(caplog):
+    model = unet(2, input_shape=(None, None, None, 1), width=0.1)
+    check_scan(model, (400, 400, 400))
+    assert not caplog.text
+    least = PlainPredictor(model).tile_bytes([50] * 3, 1, 1, 1)
+    check_scan(model, (400, 400, 400), int(1.1 * least))
+    assert "more --tile-memory" in caplog.text

@@ -202,3 +202,12 @@ def test_a_compiled_model_saves_and_loads_back(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(again.loss, CrossEntropy)
     assert again.loss.ignore_label == 9
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (2, 1, 1)])
+def test_weights_of_examples_may_have_axes_to_broadcast(shape):
+    labels = np.zeros((2, 2, 2), int)
+    p = np.stack([np.full((2, 2, 2), 0.5), np.full((2, 2, 2), 0.25)])
+    weights = np.array([3.0, 0.0]).reshape(shape)
+    value = float(CrossEntropy()(labels, p, sample_weight=weights))
+    assert value == pytest.approx(3 * np.log(2) / 2)

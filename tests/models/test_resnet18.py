@@ -142,3 +142,11 @@ def test_files_that_do_not_fit_are_refused(pretrained, tmp_path):
     keras.Model(image, image).save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match="no weights of layer 'conv1'"):
         resnet18(width=WIDTH, weights=tmp_path / "other.keras")
+
+
+@pytest.mark.parametrize("ending", [".npz", ".h5", ".keras"])
+def test_damaged_files_are_refused(tmp_path, ending):
+    path = tmp_path / f"weights{ending}"
+    path.write_bytes(b"PK\x03\x04 no such thing")
+    with pytest.raises(ValueError, match=path.name):
+        resnet18(width=0.1, weights=path)
