@@ -161,6 +161,8 @@ class Config:
                 "See keras-isample fit --help",
             )
         network, loss = groups["network"], groups["loss"]
+        if network.network == "dual-path" and network.patch_size == "auto":
+            groups["network"] = replace(network, patch_size=network.side(None))
         if network.sees_slices and not spacing_given:
             groups["data"] = replace(groups["data"], spacing="native")
         if "->" in loss.loss_schedule:
