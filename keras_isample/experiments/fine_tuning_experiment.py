@@ -7,13 +7,11 @@ from pathlib import Path
 from keras_isample.commands.evaluate import evaluate_run
 from keras_isample.errors import InputError
 from keras_isample.experiments.comparison import Comparison
-from keras_isample.experiments.result_curves import curves_of
+from keras_isample.experiments.result_curves import draw_training
 from keras_isample.experiments.result_tables import runs_table
 from keras_isample.experiments.statistics import measure
 from keras_isample.experiments.tables import Table
 from keras_isample.figures.boxes import draw_boxes
-from keras_isample.figures.training_curves import Panel
-from keras_isample.figures.training_curves import draw_training_curves
 from keras_isample.volumes.files import write_text
 
 _BEFORE = "pre-trained on automatic labels"
@@ -174,8 +172,10 @@ class FineTuningExperiment:
         for name, table in zip(names, tables, strict=True):
             table.write_csv(self.folder / f"{name}.csv")
         pictures = ["pretraining.png", "fine_tuning.png"]
-        _draw_curves(self.first, self.folder / pictures[0])
-        _draw_curves(self.second, self.folder / pictures[1])
+        for comparison, name in zip(
+            (self.first, self.second), pictures, strict=True
+        ):
+            draw_training(comparison, comparison.arms, self.folder / name)
         before, after = found[self.arms[0].name]
         if before and after:
             pictures.append("structures.png")
@@ -226,26 +226,6 @@ def _means(pair):
         measure(summary["foreground_mean"]["Dice"] for summary in summaries)
         for summaries in pair
     ]
-
-
-def _draw_curves(comparison, path):
-    draw_training_curves(
-        path,
-        [
-            Panel(
-                "Training",
-                "loss",
-                curves_of(comparison, comparison.arms, "loss"),
-                logarithmic=True,
-            ),
-            Panel(
-                "Validation",
-                "mean validation Dice",
-                curves_of(comparison, comparison.arms, "val_dice"),
-                limits=(0, 1),
-            ),
-        ],
-    )
 
 
 def _draw_structures(path, title, found):

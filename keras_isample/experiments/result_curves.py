@@ -58,9 +58,23 @@ def draw_epsilons(comparison, arms, path):
     _draw_loss_and_dice(path, curves("loss"), curves("val_dice"))
 
 
-def _draw_loss_and_dice(path, loss, dice):
+def draw_training(comparison, arms, path, seeds=None):
+    """Writes a PNG of loss and Dice of arms that differ in their loss.
+
+    Args:
+        comparison: The `Comparison`.
+        arms: Its arms.
+        path: The file.
+        seeds: Runs of these seeds; all that have finished if `None`.
+    """
+    loss = curves_of(comparison, arms, "loss", seeds)
+    dice = curves_of(comparison, arms, "val_dice", seeds)
+    _draw_loss_and_dice(path, loss, dice, "loss, each in its own unit")
+
+
+def _draw_loss_and_dice(path, loss, dice, quantity=_LOSS):
     panels = [
-        Panel("Training loss", _LOSS, loss, logarithmic=True),
+        Panel("Training loss", quantity, loss, logarithmic=True),
         Panel("Validation", _DICE, dice, limits=(0, 1)),
     ]
     draw_training_curves(path, panels)

@@ -7,11 +7,9 @@ from keras_isample.experiments.class_bars import draw_class_bars
 from keras_isample.experiments.class_bars import draw_class_shares
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
-from keras_isample.experiments.result_curves import curves_of
+from keras_isample.experiments.result_curves import draw_training
 from keras_isample.experiments.result_tables import evaluation_table
 from keras_isample.experiments.result_tables import runs_table
-from keras_isample.figures.training_curves import Panel
-from keras_isample.figures.training_curves import draw_training_curves
 from keras_isample.volumes.files import write_text
 
 
@@ -92,7 +90,12 @@ class SettingsExperiment:
             tables.append(table)
             if not any(comparison.histories(arm) for arm in group.arms):
                 continue
-            self._draw_curves(group)
+            draw_training(
+                comparison,
+                group.arms,
+                self.folder / f"{group.name}_curves.png",
+                comparison.common_seeds(group.arms),
+            )
             text += [f"![curves]({group.name}_curves.png)"]
             if draw_class_bars(
                 comparison,
@@ -107,23 +110,3 @@ class SettingsExperiment:
         text += [runs.to_markdown()]
         write_text(self.folder / "report.md", "\n".join(text))
         return [*tables, runs]
-
-    def _draw_curves(self, group):
-        seeds = self.comparison.common_seeds(group.arms)
-
-        def curves(column):
-            return curves_of(self.comparison, group.arms, column, seeds)
-
-        draw_training_curves(
-            self.folder / f"{group.name}_curves.png",
-            [
-                # Different losses have different units.
-                Panel("Training", "loss", curves("loss"), logarithmic=True),
-                Panel(
-                    "Validation",
-                    "mean validation Dice",
-                    curves("val_dice"),
-                    limits=(0, 1),
-                ),
-            ],
-        )

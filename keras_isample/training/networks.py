@@ -185,7 +185,8 @@ def describe_origin(metadata, trained, source):
     """
     own, given = metadata["num_classes"], trained["num_classes"]
     text = f"weights from {source}"
-    if own != given:
+    renewed = own != given
+    if renewed:
         text += (
             "; the last layer begins anew, as the number of classes goes from "
             f"{given} to {own}"
@@ -194,8 +195,9 @@ def describe_origin(metadata, trained, source):
         {**(facts.get("preprocessing") or {}), "axis": facts.get("axis")}
         for facts in (metadata, trained)
     )
-    names = ("class_names", "spacing", "intensity", "axis")
-    for name in names[metadata["num_classes"] != trained["num_classes"] :]:
+    for name in ("class_names", "spacing", "intensity", "axis"):
+        if name == "class_names" and renewed:
+            continue
         if own.get(name) != given.get(name):
             shown = name.replace("_", " ")
             text += f"; {shown} was {given.get(name)}, is {own.get(name)}"
