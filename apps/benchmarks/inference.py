@@ -15,20 +15,22 @@ predicts a scan of 256 x 256 x 160 noise voxels at training spacing. Beside it:
   paths, so that its output has the window's size.
 
 Each row runs in a process of its own, whose peak memory is shown, with Python
-and the libraries. Needs the `benchmarks` extra for the last row. About 12
-minutes on two cores.
+and the libraries. Needs the `benchmarks` extra for the last row, and 24 GB of
+memory for the largest of MONAI's windows. About 12 minutes on two cores.
 
-On two shared AVX-512 cores, one run, MONAI's window fixed to 96^3:
+On two shared AVX-512 cores (November 2026), tile memory 2.6 GB:
 
-                      float32           bfloat16
-    bare               18.6 s              9.6 s
-    keras-isample      21.2 s, 1.14 x     12.8 s, 1.33 x
-    MONAI             121 s, 6.5 x        84 s, 8.7 x
+                             float32                  bfloat16
+    bare                      23.7 s                  11.2 s
+    keras-isample             33.9 s, 1.43 x  3.8 GB  14.8 s, 1.32 x   3.5 GB
+    MONAI, best window        56.3 s, 2.37 x   22 GB  32.6 s, 2.91 x    14 GB
+    MONAI, 96^3, its tuning  110 s,   4.6 x           83 s,   7.4 x
 
-MONAI's tuning, one window times their number, promised 87 and 74 s; the rest is
-stitching and noise of a shared machine, not told apart. Against these ours is
-4.1 and 5.8 times faster. Only cubic windows are tried; by their number, fewer
-ones as high as the scan would be up to twice as fast, if memory allows.
+In float32 other work ran beside ours. Alone, with the bare convolutions at 22.9
+s: 28.6 and 27.3 s with tile memory 1, 26.9 s with 2 (1.17 x, 2.3 GB in all),
+26.4 s with 3 (3.8 GB). So it is 2.1 times as fast as MONAI with windows as high
+as the scan, which take a whole machine's memory, and 4 times as fast as MONAI
+with windows of 96^3.
 """
 
 import json
@@ -56,8 +58,13 @@ KEEP_MEMORY = {
 @click.command()
 @click.option("--shape", default="256,256,160", show_default=True)
 @click.option("--dtype", default="float32,bfloat16", show_default=True)
-@click.option("--tile-memory", default=3.0, show_default=True, help="In GB.")
-@click.option("--windows", default="64,96,128", show_default=True)
+@click.option("--tile-memory", default=2.0, show_default=True, help="In GB.")
+@click.option(
+    "--windows",
+    default="96,128,104x104x160,148x104x160",
+    show_default=True,
+    help="MONAI's to choose from: voxels, one number or three.",
+)
 @click.option("--repeat", default=3, show_default=True)
 @click.option("--quick", is_flag=True, help="A scan of 48 x 40 x 32 voxels.")
 @click.option("--part", hidden=True)
@@ -67,13 +74,14 @@ def main(shape, dtype, tile_memory, windows, repeat, quick, part, folder):
     if quick:
         shape, dtype, windows, repeat = "48,40,32", "float32", "32", 1
     shape = [int(n) for n in shape.split(",")]
-    sizes = [int(n) for n in windows.split(",")]
+    sizes = [[int(n) for n in w.split("x")] for w in windows.split(",")]
+    sizes = [size * 3 if len(size) == 1 else size for size in sizes]
     if part:
         parts = {
             "prepare": lambda: prepare(folder, shape),
             "limit": lambda: limit(folder, shape, dtype, repeat),
             "tiles": lambda: tiles(folder, dtype, tile_memory, repeat),
-            "monai": lambda: monai(folder, dtype, sizes),
+            "monai": lambda: monai(folder, dtype, sizes, repeat),
         }
         result = parts[part]() or {}
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -129,7 +137,7 @@ def report(dtype, results):
         ("keras-isample", tiles["seconds"], tiles["peak_tiles"]),
     ]
     if "seconds" in monai:
-        name = f"MONAI sliding window {monai['window']}^3"
+        name = f"MONAI, {'x'.join(map(str, monai['window']))}"
         rows.append((name, monai["seconds"], monai["peak_gb"]))
     for name, seconds, peak in rows:
         click.echo(
@@ -143,8 +151,10 @@ def report(dtype, results):
     if "seconds" in monai:
         click.echo(
             "torch against Keras, same weights (float32): probabilities differ "
-            f"by at most {monai['difference']:.1e}; batch {monai['batch']}"
+            f"by at most {monai['difference']:.1e}"
         )
+        for window, seconds in monai["estimates"].items():
+            click.echo(f"MONAI's tuning: {window} would take {seconds:.1f} s")
     else:
         click.echo(monai["skipped"])
 
@@ -306,7 +316,7 @@ def best_of(call, repeat):
     return min(times)
 
 
-def monai(folder, dtype, sizes):
+def monai(folder, dtype, sizes, repeat):
     """Time of MONAI's sliding window, tuned; a reason if it cannot run."""
     try:
         import torch
@@ -326,30 +336,33 @@ def monai(folder, dtype, sizes):
         torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"),
     ):
         estimates = {}
-        for side in sizes:
-            for batch in (1, 2) if side < 100 else (1,):
-                window = torch.zeros(batch, 1, side, side, side)
-                step = int(side * 0.75)
-                count = len(
-                    dense_patch_slices(stored.shape, [side] * 3, [step] * 3)
-                )
-                seconds = best_of(lambda w=window: network(w), 2)
-                estimates[side, batch] = count * seconds / batch
-        side, batch = min(estimates, key=estimates.get)
-        started = time.perf_counter()
-        result = sliding_window_inference(
-            volume, side, batch, network, overlap=0.25
-        )
-        labels = result.argmax(dim=1)
-        seconds = time.perf_counter() - started
-    if labels.shape[1:] != stored.shape:
-        raise RuntimeError("MONAI returned another shape.")
+        for size in sizes:
+            # MONAI steps by a whole window where it is as high as the scan.
+            steps = [
+                n if n >= whole else int(n * 0.75)
+                for n, whole in zip(size, stored.shape, strict=True)
+            ]
+            count = len(dense_patch_slices(stored.shape, size, steps))
+            # Batches of several windows are no faster on a CPU.
+            window = torch.zeros(1, 1, *size)
+            seconds = best_of(lambda w=window: network(w), 2)
+            estimates[tuple(size)] = count * seconds
+        size = min(estimates, key=estimates.get)
+
+        def label_map():
+            result = sliding_window_inference(
+                volume, size, 1, network, overlap=0.25
+            )
+            labels = result.argmax(dim=1)
+            if labels.shape[1:] != stored.shape:
+                raise RuntimeError("MONAI returned another shape.")
+
+        seconds = best_of(label_map, repeat)
     return {
         "seconds": seconds,
-        "window": side,
-        "batch": batch,
+        "window": size,
         "difference": difference,
-        "estimates": {f"{k}": v for k, v in estimates.items()},
+        "estimates": {"x".join(map(str, k)): v for k, v in estimates.items()},
     }
 
 

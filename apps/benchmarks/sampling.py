@@ -7,10 +7,13 @@ know no error map, except for TorchIO's WeightedSampler. Rivals that are not
 installed (`pip install keras-isample[benchmarks]`) are skipped. Then the CPU
 time that the input of a training step takes, as a share of the step.
 
-Takes two minutes on two cores of an AMD EPYC (AVX-512). To expect there: 6,200
-patches/s of 64^3 cut out (2.4 times nnU-Net's loader, 13 and 20 times
-TorchIO's LabelSampler and WeightedSampler); 890 turned and interpolated, 230
-million voxels/s (6 times nnU-Net's warp); input 1 to 3 % of a training step.
+Takes two minutes on two shared cores of an AMD EPYC (AVX-512). Two runs in
+November 2026: 3,020 to 3,130 patches/s of 64^3 cut out, of which bringing the
+histogram of the map up to date takes a seventh (2.4 times nnU-Net's loader, 1.2
+to 1.9 times TorchIO's LabelSampler, 1.1 to 1.4 times its WeightedSampler); 680
+to 730 turned and interpolated, 180 to 190 million voxels/s (6 to 7 times
+nnU-Net's warp); input 1.6 to 3.5 % of a training step. Cutting out goes at the
+speed of memory: the same machine once gave twice as much, to nnU-Net too.
 """
 
 import os
