@@ -128,7 +128,12 @@ def arms_of(seeds):
         ),
         Arm("wce", "w-CE", {"loss": "wce"}, seeds),
         Arm("wce-wdice", "w-CE + w-Dice", {"loss": "wce-wdice"}, seeds),
-        Arm("boundary", "w-CE + boundary", {"loss": "boundary-ce"}, seeds),
+        Arm(
+            "boundary",
+            "w-CE + Dice + boundary",
+            {"loss": "boundary-ce-dice"},
+            seeds,
+        ),
         Arm("wdice", "w-Dice", {"loss": "wdice"}, seeds),
     ]
 

@@ -17,6 +17,7 @@ LOSSES = (
     "wce-dice",
     "wce-wdice",
     "boundary-ce",
+    "boundary-ce-dice",
 )
 """Names of the losses; `w` marks parts that weigh the classes."""
 

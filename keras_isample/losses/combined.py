@@ -3,6 +3,7 @@
 import keras
 
 from keras_isample.losses.base import SegmentationLoss
+from keras_isample.losses.boundary_cross_entropy import BoundaryCrossEntropy
 from keras_isample.losses.cross_entropy import CrossEntropy
 from keras_isample.losses.dice import Dice
 from keras_isample.losses.focal import Focal
@@ -81,11 +82,15 @@ class CEDice(_WithDice):
 
     With `ce_class_weights` it is the weighted cross-entropy + Dice of the
     papers, with `dice_class_weights` as well the weighted cross-entropy +
-    weighted Dice.
+    weighted Dice, and with `ce_class_weights` and `boundary="gradient"` the
+    loss of QuickNAT (Guha Roy et al., 2019).
 
     Args:
         ce_class_weights: Class weights of the cross-entropy, or `None`.
         dice_class_weights: Class weights of Dice, or `None`.
+        boundary: `"gradient"` or `"ronneberger"` for a cross-entropy with more
+            weight at boundaries, the `kind` of `BoundaryCrossEntropy`; `None`
+            for none.
         ce_weight: Weight of the cross-entropy in the sum.
         dice_weight: Weight of Dice in the sum.
         include_background, epsilon, absent: As of `Dice`.
@@ -97,7 +102,7 @@ class CEDice(_WithDice):
         As of `CrossEntropy`.
 
     Raises:
-        ValueError: If the weight of a part is negative.
+        ValueError: If the weight of a part is negative, or `boundary` unknown.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class CEDice(_WithDice):
         *,
         ce_class_weights=None,
         dice_class_weights=None,
+        boundary=None,
         ce_weight=1.0,
         dice_weight=1.0,
         include_background=True,
@@ -133,8 +139,12 @@ class CEDice(_WithDice):
             dtype=dtype,
         )
         self.ce_weight = _check_weight("ce_weight", ce_weight)
-        self._ce = CrossEntropy(
-            class_weights=ce_class_weights, **self._options()
+        self.boundary = boundary
+        options = {"class_weights": ce_class_weights, **self._options()}
+        self._ce = (
+            CrossEntropy(**options)
+            if boundary is None
+            else BoundaryCrossEntropy(kind=boundary, **options)
         )
 
     def _voxel_part(self):
@@ -143,6 +153,7 @@ class CEDice(_WithDice):
     def get_config(self):
         config = super().get_config()
         config["ce_class_weights"] = self._ce.class_weights
+        config["boundary"] = self.boundary
         config["ce_weight"] = self.ce_weight
         return config
 

@@ -7,6 +7,11 @@ from keras_isample.losses.cross_entropy import CrossEntropy
 from keras_isample.losses.dice import Dice
 from keras_isample.losses.focal import Focal
 
+
+def _quicknat_loss(**options):
+    return CEDice(boundary="gradient", **options)
+
+
 # Each with the arguments that take the class weights, if any.
 _LOSSES = {
     "ce": (CrossEntropy, ()),
@@ -19,6 +24,7 @@ _LOSSES = {
     "wce-dice": (CEDice, ("ce_class_weights",)),
     "wce-wdice": (CEDice, ("ce_class_weights", "dice_class_weights")),
     "boundary-ce": (BoundaryCrossEntropy, ("class_weights",)),
+    "boundary-ce-dice": (_quicknat_loss, ("ce_class_weights",)),
 }
 LOSS_NAMES = tuple(_LOSSES)
 
@@ -27,11 +33,14 @@ def make_loss(name, class_weights=None, merged_classes=(), **options):
     """A loss by its name.
 
     `ce` `CrossEntropy`, `dice` `Dice`, `focal` `Focal`, `dice-focal`
-    `DiceFocal`, `ce-dice` `CEDice`, `boundary-ce` `BoundaryCrossEntropy`. The
-    class weights apply to each part that has a `w` before its name, and,
+    `DiceFocal`, `ce-dice` `CEDice`, `boundary-ce` `BoundaryCrossEntropy` with
+    Ronneberger's map, `boundary-ce-dice` QuickNAT's loss, `CEDice` with
+    `boundary="gradient"`.
+    The class weights apply to each part that has a `w` before its name, and,
     where given, to `focal` (as alpha), to the focal part of `dice-focal` and
-    to `boundary-ce`. They do not apply to `ce`, `dice` and `ce-dice`, so that
-    all stages of a schedule can be made with the same ones.
+    to the cross-entropy of those with a boundary. They do not apply to `ce`,
+    `dice` and `ce-dice`, so that all stages of a schedule can be made with the
+    same ones.
 
     Args:
         name: One of `LOSS_NAMES`.

@@ -29,6 +29,9 @@ LOSSES = {
     "ce-dice": lambda **o: CEDice(
         ce_class_weights=WEIGHTS, dice_weight=0.5, **o
     ),
+    "quicknat": lambda **o: CEDice(
+        ce_class_weights=WEIGHTS, boundary="gradient", **o
+    ),
     "dice-focal": lambda **o: DiceFocal(dice_class_weights=WEIGHTS, **o),
     "ronneberger": lambda **o: BoundaryCrossEntropy(sigma=1.0, **o),
     "gradient": lambda **o: BoundaryCrossEntropy(

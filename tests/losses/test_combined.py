@@ -2,6 +2,7 @@
 
 import pytest
 
+from keras_isample.losses import BoundaryCrossEntropy
 from keras_isample.losses import CEDice
 from keras_isample.losses import CrossEntropy
 from keras_isample.losses import Dice
@@ -41,6 +42,21 @@ def test_ce_dice_is_the_weighted_sum(batch):
     ce = CrossEntropy(class_weights=ONE, batch=True)
     expected = 0.5 * float(ce(*batch)) + 2 * float(dice(*batch))
     assert float(loss(*batch)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["gradient", "ronneberger"])
+def test_ce_dice_takes_a_boundary(batch, kind):
+    loss = CEDice(ce_class_weights=ONE, boundary=kind)
+    ce = BoundaryCrossEntropy(kind=kind, class_weights=ONE)
+    expected = float(ce(*batch)) + float(Dice()(*batch))
+    assert float(loss(*batch)) == pytest.approx(expected, rel=1e-6)
+    plain = CEDice(ce_class_weights=ONE)
+    assert float(plain(*batch)) != pytest.approx(expected, rel=1e-3)
+
+
+def test_unknown_boundary_is_refused():
+    with pytest.raises(ValueError, match="'sobel'"):
+        CEDice(boundary="sobel")
 
 
 def test_dice_focal_is_the_weighted_sum(batch):

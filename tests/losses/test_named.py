@@ -23,6 +23,7 @@ EXPECTED = {
     "wce-dice": CEDice(ce_class_weights=W),
     "wce-wdice": CEDice(ce_class_weights=W, dice_class_weights=W),
     "boundary-ce": BoundaryCrossEntropy(class_weights=W),
+    "boundary-ce-dice": CEDice(ce_class_weights=W, boundary="gradient"),
 }
 
 
