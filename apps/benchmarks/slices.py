@@ -90,9 +90,8 @@ def measure(trainer, rounds):
         drawn = sampler.dataset(steps)
         epoch, _ = seconds_of(lambda d=drawn: train(trainer.model, d))
         network, _ = seconds_of(lambda: train(trainer.model, held))
-        found.append(
-            (epoch, network, *seconds_of(lambda d=drawn: go_through(d)))
-        )
+        read, cpu = seconds_of(lambda d=drawn: go_through(d))
+        found.append((epoch, network, read, cpu))
     # The first round compiles.
     return found[1:]
 
