@@ -11,6 +11,7 @@ from dataclasses import fields
 
 import click
 
+from keras_isample.commands.quiet_import import quiet_import
 from keras_isample.config import GROUPS
 from keras_isample.config import PRESETS
 from keras_isample.config import Config
@@ -90,6 +91,10 @@ class _Group(click.Group):
 
 def _complain(text):
     click.echo(f"keras-isample: error: {text}", err=True)
+
+
+def _quietly():
+    return quiet_import(not logging.getLogger().isEnabledFor(logging.INFO))
 
 
 @click.group(
@@ -389,7 +394,8 @@ def predict(
     """
     size = _tile_bytes(tile_memory)
     _check_inputs(run, inputs)
-    from keras_isample.commands.predict import predict as run_prediction
+    with _quietly():
+        from keras_isample.commands.predict import predict as run_prediction
 
     with _progress("segmenting", quiet) as progress:
         run_prediction(
@@ -479,12 +485,16 @@ def evaluate(
             "Leave it away",
         )
     size = _tile_bytes(tile_memory)
-    from keras_isample.metrics.summary import format_table
-
     if run:
         _check_inputs(run, [data] if data else [])
+    else:
+        _check_inputs(reference, [prediction])
+    with _quietly():
+        from keras_isample.commands.evaluate import evaluate_folders
         from keras_isample.commands.evaluate import evaluate_run
+        from keras_isample.metrics.summary import format_table
 
+    if run:
         with _progress("evaluating", quiet) as progress:
             summary, path = evaluate_run(
                 run,
@@ -497,9 +507,6 @@ def evaluate(
                 progress=progress,
             )
     else:
-        _check_inputs(reference, [prediction])
-        from keras_isample.commands.evaluate import evaluate_folders
-
         summary, path = evaluate_folders(
             reference, prediction, overwrite=overwrite
         )
@@ -521,10 +528,11 @@ _MAY_CHANGE = (
 
 def _train(config, run, quiet, **options):
     """One run; see `training.fit`."""
-    from keras.callbacks import LambdaCallback
+    with _quietly():
+        from keras.callbacks import LambdaCallback
 
-    from keras_isample.callbacks.progress import ProgressReport
-    from keras_isample.training.run import fit as train
+        from keras_isample.callbacks.progress import ProgressReport
+        from keras_isample.training.run import fit as train
 
     callbacks = [LambdaCallback(on_train_batch_end=_interruption.check)]
     if not quiet:
@@ -534,8 +542,11 @@ def _train(config, run, quiet, **options):
 
 def _find_rate(config, run, quiet, **options):
     """A population; see `training.AutoLR`."""
-    from keras_isample.training.autolr import AutoLR
-    from keras_isample.training.population_progress import PopulationProgress
+    with _quietly():
+        from keras_isample.training.autolr import AutoLR
+        from keras_isample.training.population_progress import (
+            PopulationProgress,
+        )
 
     with PopulationProgress() as shown:
 
@@ -548,8 +559,6 @@ def _find_rate(config, run, quiet, **options):
 
 
 def _resumed_config(run, config_file, preset, data_path, chosen):
-    from keras_isample.training.run_folder import RunFolder
-
     if not run:
         raise InputError("--resume", "needs --run", "Name the run to continue")
     if config_file or preset or data_path:
@@ -558,6 +567,8 @@ def _resumed_config(run, config_file, preset, data_path, chosen):
             "takes its settings from the run",
             "Leave --config, --preset and --data away",
         )
+    with _quietly():
+        from keras_isample.training.run_folder import RunFolder
     config = RunFolder(run).config()
     settings = config.settings()
     changed = [
