@@ -5,6 +5,7 @@ all faults can be mended at once.
 """
 
 import contextlib
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -153,10 +154,29 @@ def format_report(reports: Sequence[CaseReport], cohort: Cohort) -> str:
         found = [(r.name, text) for r in reports for text in getattr(r, title)]
         if found:
             lines += ["", f"{title}:"]
-            lines += [f"  {name}: {text}" for name, text in found]
+            lines += (
+                _warning_lines(found)
+                if title == "warnings"
+                else [f"  {name}: {text}" for name, text in found]
+            )
     good = sum(report.trainable for report in reports)
     lines += ["", f"{good} of {len(reports)} cases can be trained on."]
     return "\n".join(lines)
+
+
+def _warning_lines(found):
+    """Warnings that differ in the case and in numbers only, told once."""
+    alike = {}
+    for name, text in found:
+        kind = re.sub(r"\d+(\.\d+)?", "#", text.replace(name, "#"))
+        alike.setdefault(kind, []).append((name, text))
+    lines = []
+    for (name, text), *others in alike.values():
+        lines.append(f"  {name}: {text}")
+        if others:
+            names = _listed([name for name, _ in others])
+            lines.append(f"    {len(others)} more: {names}")
+    return lines
 
 
 def report_as_json(reports: Sequence[CaseReport]) -> list[dict[str, Any]]:

@@ -335,6 +335,21 @@ def test_table(case, masked):
     assert lines[-1] == "1 of 2 cases can be trained on."
 
 
+def test_warnings_of_one_kind_are_told_once(case):
+    report = inspect_case(COHORT, case)
+    texts = ["values from 1 to 9.5", "values from 2 to 80", "odd axes"]
+    reports = [
+        replace(report, name=f"c{i}", warnings=(f"x/c{i}.nii: {text}",))
+        for i, text in enumerate([*texts, "values from 0 to 7"])
+    ]
+    lines = format_report(reports, COHORT).splitlines()
+    assert lines[lines.index("warnings:") + 1 : -2] == [
+        "  c0: x/c0.nii: values from 1 to 9.5",
+        "    2 more: c1, c3",
+        "  c2: x/c2.nii: odd axes",
+    ]
+
+
 def test_json(case, masked):
     reports = [inspect_case(COHORT, c) for c in (case, masked)]
     first, _ = json.loads(json.dumps(report_as_json(reports)))
