@@ -567,6 +567,7 @@ def _resumed_config(run, config_file, preset, data_path, chosen):
             "takes its settings from the run",
             "Leave --config, --preset and --data away",
         )
+    _check_inputs(run, [])
     with _quietly():
         from keras_isample.training.run_folder import RunFolder
     config = RunFolder(run).config()
@@ -648,26 +649,24 @@ class _progress:
     def __init__(self, title, quiet):
         self.title = title
         self.shown = not quiet and sys.stderr.isatty()
+        self.bar = self.task = None
 
     def __enter__(self):
-        if not self.shown:
-            return _interruption.check
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.bar = Progress(console=Console(stderr=True), transient=True)
-        self.task = None
-        self.bar.start()
-        return self._update
+        return self._update if self.shown else _interruption.check
 
     def _update(self, done, total):
         _interruption.check()
-        if self.task is None:
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self.bar = Progress(console=Console(stderr=True), transient=True)
             self.task = self.bar.add_task(self.title, total=total)
+            self.bar.start()
         self.bar.update(self.task, completed=done)
         if done >= total:
             self.bar.stop()
 
     def __exit__(self, *error):
-        if self.shown:
+        if self.bar is not None:
             self.bar.stop()

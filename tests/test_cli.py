@@ -57,6 +57,10 @@ def start(*arguments, **options):
         (["fit", "--data", "/none"], 2),
         (["predict", "/none", "/none", "--out", "x"], 2),
         (["evaluate"], 2),
+        (["evaluate", "/none"], 2),
+        (["evaluate", "--reference", "/none", "--prediction", "/none"], 2),
+        (["fit", "--resume"], 2),
+        (["fit", "--resume", "--run", "/none"], 2),
         ([], 2),
     ],
 )
@@ -463,7 +467,7 @@ def test_run_is_trained_and_evaluated(tmp_path, ball_options):
     assert manifest["command_line"][1:3] == ["fit", "--data"]
     assert f"{manifest['best_val_dice']:.4f}" == line.split()[-1]
     done = start("evaluate", path, "--split", "test", "--quiet")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stderr == "", done.stderr
     summary = path / "evaluation/test/summary.json"
     assert done.stdout.splitlines()[-1] == str(summary)
     assert {"foreground_mean", "mean", "metric_per_case"} <= set(

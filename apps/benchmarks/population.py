@@ -6,9 +6,8 @@ memory of a single run with the same settings, and 20 periods need no more than
 for themselves plus their share of what they have in common (PSS), sampled
 twice a second.
 
-Some ten minutes on two cores. With `--periods 6`, beside other jobs (November
-2026): one run 1,447 MB, the population 1,789 MB up to its third period and
-1,831 MB in its sixth: 1.24 and 1.27 times. 20 periods: not measured yet.
+Ten minutes on one core. November 2026: one run 1,392 MB, the population 1,715
+MB up to its third period and 1,762 MB in its twentieth: 1.23 and 1.27 times.
 """
 
 import json

@@ -129,7 +129,7 @@ def arms_of(seeds):
         Arm("wce", "w-CE", {"loss": "wce"}, seeds),
         Arm("wce-wdice", "w-CE + w-Dice", {"loss": "wce-wdice"}, seeds),
         Arm(
-            "boundary",
+            "quicknat",
             "w-CE + Dice + boundary",
             {"loss": "boundary-ce-dice"},
             seeds,

@@ -5,7 +5,6 @@ all faults can be mended at once.
 """
 
 import contextlib
-import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -165,17 +164,20 @@ def format_report(reports: Sequence[CaseReport], cohort: Cohort) -> str:
 
 
 def _warning_lines(found):
-    """Warnings that differ in the case and in numbers only, told once."""
+    """Warnings that differ in their file only, told once."""
     alike = {}
     for name, text in found:
-        kind = re.sub(r"\d+(\.\d+)?", "#", text.replace(name, "#"))
+        kind = text.partition(": ")[2] or text
         alike.setdefault(kind, []).append((name, text))
     lines = []
     for (name, text), *others in alike.values():
         lines.append(f"  {name}: {text}")
         if others:
-            names = _listed([name for name, _ in others])
-            lines.append(f"    {len(others)} more: {names}")
+            names = _listed(list(dict.fromkeys(name for name, _ in others)))
+            lines.append(
+                f"    the same in {len(others)} more (`--json` tells each): "
+                f"{names}"
+            )
     return lines
 
 
@@ -238,8 +240,8 @@ def _check_spans(path, spans, intensity, findings):
         )
     elif intensity == "ct" and not looks_like_hu(low, high):
         findings.warn(
-            f"{path}: values from {low:g} to {high:g} do not look like "
-            "Hounsfield units; choose `--intensity zscore` if it is no CT."
+            f"{path}: values do not look like Hounsfield units; choose "
+            "`--intensity zscore` if it is no CT."
         )
 
 

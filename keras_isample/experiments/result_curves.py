@@ -59,7 +59,7 @@ def draw_epsilons(comparison, arms, path):
 
 
 def draw_training(comparison, arms, path, seeds=None):
-    """Writes a PNG of loss and Dice of arms that differ in their loss.
+    """Writes a PNG of loss and Dice of arms that may differ in their loss.
 
     Args:
         comparison: The `Comparison`.
@@ -69,7 +69,7 @@ def draw_training(comparison, arms, path, seeds=None):
     """
     loss = curves_of(comparison, arms, "loss", seeds)
     dice = curves_of(comparison, arms, "val_dice", seeds)
-    _draw_loss_and_dice(path, loss, dice, "loss, each in its own unit")
+    _draw_loss_and_dice(path, loss, dice, "loss of each run")
 
 
 def _draw_loss_and_dice(path, loss, dice, quantity=_LOSS):

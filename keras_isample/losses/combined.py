@@ -3,6 +3,7 @@
 import keras
 
 from keras_isample.losses.base import SegmentationLoss
+from keras_isample.losses.boundary_cross_entropy import KINDS
 from keras_isample.losses.boundary_cross_entropy import BoundaryCrossEntropy
 from keras_isample.losses.cross_entropy import CrossEntropy
 from keras_isample.losses.dice import Dice
@@ -83,7 +84,8 @@ class CEDice(_WithDice):
     With `ce_class_weights` it is the weighted cross-entropy + Dice of the
     papers, with `dice_class_weights` as well the weighted cross-entropy +
     weighted Dice, and with `ce_class_weights` and `boundary="gradient"` the
-    loss of QuickNAT (Guha Roy et al., 2019).
+    loss of QuickNAT (Guha Roy et al., 2019), whose Dice part is taken as
+    `Dice` here, as in all losses that are compared with it.
 
     Args:
         ce_class_weights: Class weights of the cross-entropy, or `None`.
@@ -139,6 +141,11 @@ class CEDice(_WithDice):
             dtype=dtype,
         )
         self.ce_weight = _check_weight("ce_weight", ce_weight)
+        if boundary not in (None, *KINDS):
+            raise ValueError(
+                f"Argument `boundary` must be None or one of {KINDS}. "
+                f"Received: boundary={boundary!r}."
+            )
         self.boundary = boundary
         options = {"class_weights": ce_class_weights, **self._options()}
         self._ce = (

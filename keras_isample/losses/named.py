@@ -35,12 +35,12 @@ def make_loss(name, class_weights=None, merged_classes=(), **options):
     `ce` `CrossEntropy`, `dice` `Dice`, `focal` `Focal`, `dice-focal`
     `DiceFocal`, `ce-dice` `CEDice`, `boundary-ce` `BoundaryCrossEntropy` with
     Ronneberger's map, `boundary-ce-dice` QuickNAT's loss, `CEDice` with
-    `boundary="gradient"`.
-    The class weights apply to each part that has a `w` before its name, and,
-    where given, to `focal` (as alpha), to the focal part of `dice-focal` and
-    to the cross-entropy of those with a boundary. They do not apply to `ce`,
-    `dice` and `ce-dice`, so that all stages of a schedule can be made with the
-    same ones.
+    `boundary="gradient"` (with class weights, as in the paper). The class
+    weights apply to each part that has a `w` before its name, and, where
+    given, to `focal` (as alpha), to the focal part of `dice-focal` and to the
+    cross-entropy of those with a boundary. They do not apply to `ce`, `dice`
+    and `ce-dice`, so that all stages of a schedule can be made with the same
+    ones.
 
     Args:
         name: One of `LOSS_NAMES`.

@@ -337,16 +337,23 @@ def test_table(case, masked):
 
 def test_warnings_of_one_kind_are_told_once(case):
     report = inspect_case(COHORT, case)
-    texts = ["values from 1 to 9.5", "values from 2 to 80", "odd axes"]
+    texts = ["no HU", "shifted by 1 mm", "no HU", "shifted by 250 mm"]
     reports = [
-        replace(report, name=f"c{i}", warnings=(f"x/c{i}.nii: {text}",))
-        for i, text in enumerate([*texts, "values from 0 to 7"])
+        replace(
+            report,
+            name=str(i),
+            warnings=(f"x/{i}.nii: {text}", f"y/{i}.nii: {text}"),
+        )
+        for i, text in enumerate(texts)
     ]
     lines = format_report(reports, COHORT).splitlines()
     assert lines[lines.index("warnings:") + 1 : -2] == [
-        "  c0: x/c0.nii: values from 1 to 9.5",
-        "    2 more: c1, c3",
-        "  c2: x/c2.nii: odd axes",
+        "  0: x/0.nii: no HU",
+        "    the same in 3 more (`--json` tells each): 0, 2",
+        "  1: x/1.nii: shifted by 1 mm",
+        "    the same in 1 more (`--json` tells each): 1",
+        "  3: x/3.nii: shifted by 250 mm",
+        "    the same in 1 more (`--json` tells each): 3",
     ]
 
 

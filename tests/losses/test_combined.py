@@ -55,7 +55,7 @@ def test_ce_dice_takes_a_boundary(batch, kind):
 
 
 def test_unknown_boundary_is_refused():
-    with pytest.raises(ValueError, match="'sobel'"):
+    with pytest.raises(ValueError, match="`boundary` must .*'sobel'"):
         CEDice(boundary="sobel")
 
 
