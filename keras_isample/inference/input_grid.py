@@ -2,7 +2,8 @@
 
 Probabilities, not labels, are interpolated (linearly), and the largest wins.
 They arrive tile by tile and are never held for the whole scan: a slab of the
-training grid becomes the rows of the input's grid that lie within it.
+training grid becomes the rows of the input's grid that lie within it. Where
+both grids are one, each tile becomes labels at once.
 """
 
 import tempfile
@@ -51,11 +52,18 @@ class InputGrid:
                 "w+",
                 shape=(*input_shape, num_classes),
             )
-        self._axes = [
-            _neighbors(axis_positions(n, s, m, t), n)
+        positions = [
+            axis_positions(n, s, m, t)
             for n, s, m, t in zip(
                 shape, spacing, input_shape, input_spacing, strict=True
             )
+        ]
+        self._same = all(
+            np.array_equal(at, np.arange(n))
+            for at, n in zip(positions, shape, strict=True)
+        )
+        self._axes = [
+            _neighbors(at, n) for at, n in zip(positions, shape, strict=True)
         ]
         self._slab = None
         self._slab_start = None
@@ -64,6 +72,9 @@ class InputGrid:
 
     def add(self, start, probabilities):
         """Adds a tile; tiles come slab by slab along the first axis."""
+        if self._same:
+            self._take(start, probabilities)
+            return
         if start[0] != self._slab_start:
             self._begin_slab(start[0], probabilities.shape[0])
         first = self._slab.shape[0] - probabilities.shape[0]
@@ -75,8 +86,19 @@ class InputGrid:
 
     def finish(self):
         """Makes the last rows and returns `labels`."""
-        self._make_rows(last=True)
+        if not self._same:
+            self._make_rows(last=True)
         return self.labels
+
+    def _take(self, start, probabilities):
+        """Writes a tile of the input's own grid."""
+        place = tuple(
+            slice(a, a + n)
+            for a, n in zip(start, probabilities.shape[:3], strict=True)
+        )
+        self.labels[place] = probabilities.argmax(axis=-1)
+        if self.probabilities is not None:
+            self.probabilities[place] = np.rint(255 * probabilities)
 
     def _begin_slab(self, start, thickness):
         carried = None

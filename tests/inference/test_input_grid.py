@@ -107,9 +107,23 @@ def test_probabilities_and_not_labels_are_interpolated():
 
 
 def test_no_more_than_a_slab_and_a_row_is_held():
-    grid = InputGrid((40, 4, 4), (1, 1, 1), (40, 4, 4), (1, 1, 1), CLASSES)
+    grid = InputGrid((40, 4, 4), (1, 1, 1), (40, 4, 8), (1, 1, 0.5), CLASSES)
     p = smooth_probabilities((40, 4, 4))
     for x in range(0, 40, 4):
         grid.add((x, 0, 0), p[x : x + 4])
         assert len(grid._slab) <= 5
+    assert grid.finish().any()
+
+
+def test_on_the_same_grid_no_slab_is_held_and_tiles_come_in_any_order():
+    shape = (6, 5, 4)
+    p = smooth_probabilities(shape)
+    grid = InputGrid(
+        shape, (1, 1, 1.5), shape, (1, 1, 1.5), CLASSES, keep_probabilities=True
+    )
+    for x, y in [(3, 0), (0, 2), (3, 2), (0, 0)]:
+        stop = 2 if y == 0 else 5
+        grid.add((x, y, 0), p[x : x + 3, y:stop])
+    assert grid._slab is None
     assert (grid.finish() == p.argmax(axis=-1)).all()
+    assert np.abs(grid.probabilities - 255 * p).max() <= 0.501
