@@ -60,7 +60,12 @@ class SamplingExperiment:
             Arm(
                 f"isample-{way}",
                 f"isample, {way} maps",
-                {**self.isample.settings, "error_maps": way},
+                {
+                    **self.isample.settings,
+                    "error_maps": way,
+                    # They choose the scans themselves.
+                    "error_map_cases": "all",
+                },
                 tuple(range(epsilon_seeds)),
             )
             for way in error_maps

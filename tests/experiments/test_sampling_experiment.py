@@ -42,9 +42,13 @@ def test_other_ways_to_make_error_maps_are_arms(
     tmp_path, ball_data, ball_settings
 ):
     ways = ["online", "concurrent"]
-    experiment = make(tmp_path, ball_data, ball_settings, error_maps=ways)
+    settings = {**ball_settings, "error_map_cases": "2"}
+    experiment = make(tmp_path, ball_data, settings, error_maps=ways)
     for arm, way in zip(experiment.comparison.arms[-2:], ways, strict=True):
         assert arm.name == f"isample-{way}"
+        # Refused if it chose the scans of an update.
+        config = experiment.comparison.config(arm, 0)
+        assert config.sampling.error_maps == way
         assert arm.settings["error_maps"] == way
         assert arm.settings["epsilon"] == 0.01
     said = []
