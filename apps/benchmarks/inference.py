@@ -11,31 +11,33 @@ predicts a scan of 256 x 256 x 160 noise voxels at training spacing. Beside it:
   as the package does: fewer multiplications.
 - `MONAI sliding window`: `sliding_window_inference` at overlap 0.25 with the
   same weights in torch (channels_last_3d, glibc told to keep freed memory),
-  its window and batch tuned. The network pads each window with zeros for both
-  paths, so that its output has the window's size.
+  its window tuned, one at a time. The network pads each window with zeros for
+  both paths, so that its output has the window's size.
 
 Each row runs in a process of its own, whose peak memory is shown, with Python
-and the libraries. Needs the `benchmarks` extra for the last row, and 24 GB of
-memory for the largest of MONAI's windows. About 12 minutes on two cores.
+and the libraries. Needs the `benchmarks` extra for the last row, and for it 14
+GB of memory. About 9 minutes on two cores.
 
-On two shared AVX-512 cores (November 2026), tile memory 2.6 GB:
+On two shared AVX-512 cores (November 2026), tile memory 2 GB:
 
-                             float32                  bfloat16
-    bare                      23.7 s                  11.2 s
-    keras-isample             33.9 s, 1.43 x  3.8 GB  14.8 s, 1.32 x   3.5 GB
-    MONAI, best window        56.3 s, 2.37 x   22 GB  32.6 s, 2.91 x    14 GB
-    MONAI, 96^3, its tuning  110 s,   4.6 x           83 s,   7.4 x
+                           float32                   bfloat16
+    bare                    22.3 s                   11.3 s
+    keras-isample           27.8 s, 1.25 x  2.4 GB   15.1 s, 1.34 x  2.5 GB
+    MONAI, 104x104x160      60.1 s, 2.7 x    13 GB   35.2 s, 3.1 x   5.9 GB
+    MONAI, 96^3 (tuning)     110 s, 4.9 x            91.7 s, 8.1 x
 
-In float32 other work ran beside ours. Alone, with the bare convolutions at 22.9
-s: 28.6 and 27.3 s with tile memory 1, 26.9 s with 2 (1.17 x, 2.3 GB in all),
-26.4 s with 3 (3.8 GB). So it is 2.1 times as fast as MONAI with windows as high
-as the scan, which take a whole machine's memory, and 4 times as fast as MONAI
-with windows of 96^3.
+MONAI's float32 figures are of runs of their own beside the other rows. Ours
+took 26.4 to 28.7 s in five runs; tile memory 3 gains 0.5 s and takes 3.8 GB.
+Windows of 148x104x160 need 22 GB in float32 and project 75 s, in bfloat16 31 or
+42 s in two runs. So ours is 2.2 and 2.3 times as fast as MONAI with the best
+window, and 4 to 6 times as fast as MONAI with 96^3.
 """
 
+import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,7 +63,7 @@ KEEP_MEMORY = {
 @click.option("--tile-memory", default=2.0, show_default=True, help="In GB.")
 @click.option(
     "--windows",
-    default="96,128,104x104x160,148x104x160",
+    default="96,128,104x104x160",
     show_default=True,
     help="MONAI's to choose from: voxels, one number or three.",
 )
@@ -75,13 +77,16 @@ def main(shape, dtype, tile_memory, windows, repeat, quick, part, folder):
         shape, dtype, windows, repeat = "48,40,32", "float32", "32", 1
     shape = [int(n) for n in shape.split(",")]
     sizes = [[int(n) for n in w.split("x")] for w in windows.split(",")]
+    if any(len(size) not in (1, 3) for size in sizes):
+        raise click.BadParameter("has a window of neither one nor three sides")
     sizes = [size * 3 if len(size) == 1 else size for size in sizes]
     if part:
         parts = {
             "prepare": lambda: prepare(folder, shape),
             "limit": lambda: limit(folder, shape, dtype, repeat),
             "tiles": lambda: tiles(folder, dtype, tile_memory, repeat),
-            "monai": lambda: monai(folder, dtype, sizes, repeat),
+            "tuning": lambda: tune(folder, dtype, sizes),
+            "monai": lambda: monai(folder, dtype, sizes[0], repeat),
         }
         result = parts[part]() or {}
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -100,18 +105,35 @@ def main(shape, dtype, tile_memory, windows, repeat, quick, part, folder):
         for kind in dtype.split(","):
             report(
                 kind,
-                {
-                    part: run(part, folder, kind, options)
-                    for part in ("limit", "tiles", "monai")
-                },
+                run("limit", folder, kind, options),
+                run("tiles", folder, kind, options),
+                rival(folder, kind, options),
             )
+
+
+def rival(folder, dtype, options):
+    """What MONAI reaches with its best window, or why nothing is known."""
+    try:
+        tuned = run("tuning", folder, dtype, options)
+        if "skipped" in tuned:
+            return tuned
+        # In a process of its own, without the memory of the other windows.
+        best = min(tuned["estimates"], key=tuned["estimates"].get)
+        found = run("monai", folder, dtype, {**options, "--windows": best})
+        return {**tuned, **found}
+    except OutOfMemory as error:
+        return {"skipped": f"MONAI sliding window: {error}"}
+
+
+class OutOfMemory(click.ClickException):
+    """A part was killed, as the system does when memory is short."""
 
 
 def run(part, folder, dtype, options):
     """Result of a part, computed in a process of its own."""
     arguments = [x for pair in options.items() for x in pair]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    if part == "monai":
+    if part in ("tuning", "monai"):
         environment.update(KEEP_MEMORY)
     done = subprocess.run(
         [
@@ -122,14 +144,18 @@ def run(part, folder, dtype, options):
         text=True,
         env=environment,
     )
+    if done.returncode == -signal.SIGKILL:
+        raise OutOfMemory(
+            f"{part} was killed; choose smaller --windows than "
+            f"{options['--windows']} if memory is short"
+        )
     if done.returncode:
         raise click.ClickException(f"{part}: {done.stderr[-2000:]}")
     return json.loads((folder / f"{part}.json").read_text())
 
 
-def report(dtype, results):
+def report(dtype, limit, tiles, monai):
     """Prints the rows of one data type."""
-    limit, tiles, monai = (results[k] for k in ("limit", "tiles", "monai"))
     click.echo(f"\n{dtype:24}  seconds  x bare  x ours  peak GB")
     rows = [
         ("bare convolutions", limit["seconds"], limit["peak_gb"]),
@@ -154,7 +180,7 @@ def report(dtype, results):
             f"by at most {monai['difference']:.1e}"
         )
         for window, seconds in monai["estimates"].items():
-            click.echo(f"MONAI's tuning: {window} would take {seconds:.1f} s")
+            click.echo(f"its tuning projects {seconds:.1f} s for {window}")
     else:
         click.echo(monai["skipped"])
 
@@ -316,54 +342,71 @@ def best_of(call, repeat):
     return min(times)
 
 
-def monai(folder, dtype, sizes, repeat):
-    """Time of MONAI's sliding window, tuned; a reason if it cannot run."""
+def tune(folder, dtype, sizes):
+    """What MONAI would take with each window; a reason if it cannot run."""
     try:
         import torch
         from monai.data.utils import dense_patch_slices
-        from monai.inferers import sliding_window_inference
     except ImportError as error:
         return {"skipped": f"MONAI sliding window: skipped ({error})"}
-    weights = dict(np.load(folder / "torch.npz"))
-    network = torch_network(weights)
+    network, volume, difference = torch_parts(folder)
+    estimates = {}
+    with arithmetic(dtype):
+        for size in sizes:
+            # MONAI steps by a whole window where it is as high as the scan.
+            steps = [
+                n if n >= whole else int(n * 0.75)
+                for n, whole in zip(size, volume.shape[2:], strict=True)
+            ]
+            count = len(dense_patch_slices(volume.shape[2:], size, steps))
+            window = torch.zeros(1, 1, *size)
+            seconds = best_of(lambda w=window: network(w), 2)
+            estimates["x".join(map(str, size))] = count * seconds
+    return {"estimates": estimates, "difference": difference}
+
+
+def monai(folder, dtype, size, repeat):
+    """Time of MONAI's sliding window."""
+    from monai.inferers import sliding_window_inference
+
+    network, volume, _ = torch_parts(folder)
+
+    def label_map():
+        result = sliding_window_inference(
+            volume, size, 1, network, overlap=0.25
+        )
+        labels = result.argmax(dim=1)
+        if labels.shape[1:] != volume.shape[2:]:
+            raise RuntimeError("MONAI returned another shape.")
+
+    with arithmetic(dtype):
+        seconds = best_of(label_map, repeat)
+    return {"seconds": seconds, "window": size}
+
+
+@contextlib.contextmanager
+def arithmetic(dtype):
+    """Torch without gradients, in float32 or autocast to bfloat16."""
+    import torch
+
+    with (
+        torch.inference_mode(),
+        torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"),
+    ):
+        yield
+
+
+def torch_parts(folder):
+    """The network in torch, the scan, and how far the network is off."""
+    import torch
+
+    network = torch_network(dict(np.load(folder / "torch.npz")))
     difference = network.check()
     if difference > 1e-4:
         raise RuntimeError(f"The torch network differs by {difference}.")
     stored = np.load(folder / "scan.npy")
     volume = torch.from_numpy(stored.astype(np.float32) / 218)[None, None]
-    with (
-        torch.inference_mode(),
-        torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"),
-    ):
-        estimates = {}
-        for size in sizes:
-            # MONAI steps by a whole window where it is as high as the scan.
-            steps = [
-                n if n >= whole else int(n * 0.75)
-                for n, whole in zip(size, stored.shape, strict=True)
-            ]
-            count = len(dense_patch_slices(stored.shape, size, steps))
-            # Batches of several windows are no faster on a CPU.
-            window = torch.zeros(1, 1, *size)
-            seconds = best_of(lambda w=window: network(w), 2)
-            estimates[tuple(size)] = count * seconds
-        size = min(estimates, key=estimates.get)
-
-        def label_map():
-            result = sliding_window_inference(
-                volume, size, 1, network, overlap=0.25
-            )
-            labels = result.argmax(dim=1)
-            if labels.shape[1:] != stored.shape:
-                raise RuntimeError("MONAI returned another shape.")
-
-        seconds = best_of(label_map, repeat)
-    return {
-        "seconds": seconds,
-        "window": size,
-        "difference": difference,
-        "estimates": {"x".join(map(str, k)): v for k, v in estimates.items()},
-    }
+    return network, volume, difference
 
 
 def torch_network(weights):
