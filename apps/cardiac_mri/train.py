@@ -4,6 +4,7 @@ Stopped and started again with the same command, it goes on where it was.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -127,13 +128,18 @@ def groups_of(settings, seeds):
         ),
         base,
     )
+
+    def named(title):
+        # The same runs, by what sets them apart in a group.
+        return replace(base, title=title)
+
     augmentation = (
-        base,
+        named("augmentation"),
         arm("not-augmented", "no augmentation", augment=False),
     )
     width = float(settings.get("width", 1.0))
     networks = (
-        base,
+        named("U-Net"),
         arm(
             "unet3plus",
             "UNet 3+",
@@ -149,21 +155,21 @@ def groups_of(settings, seeds):
     )
     rates = (
         arm("rate-0.01", "1e-2", learning_rate=1e-2),
-        base,
+        named("1e-3"),
         arm("rate-0.0001", "1e-4", learning_rate=1e-4),
     )
     decays = (
         arm("decay-0.01", "1e-2", weight_decay=1e-2),
         arm("decay-0.001", "1e-3", weight_decay=1e-3),
-        base,
+        named("1e-4"),
         arm("decay-1e-05", "1e-5", weight_decay=1e-5),
     )
     return [
         Group("losses", "Losses", losses),
         Group("augmentation", "Augmentation", augmentation),
         Group("networks", "Networks", networks),
-        Group("learning_rates", "Learning rate (Dice-Focal: 1e-3)", rates),
-        Group("weight_decays", "Weight decay (Dice-Focal: 1e-4)", decays),
+        Group("learning_rates", "Learning rate", rates),
+        Group("weight_decays", "Weight decay", decays),
     ]
 
 
