@@ -10,8 +10,8 @@ from keras_isample.errors import InputError
 PATCH_SIZES = {"dual-path": 8, "unet": 64, "unet3plus": 64}
 """Sides of labeled patches of networks that see volumes."""
 
-MULTIPLES = {"unet": 8, "unet3plus": 16, "deeplab-v3": 16}
-"""What the poolings of the others halve evenly."""
+MULTIPLES = {"unet": 8, "unet3plus": 16, "deeplab-v3": 8}
+"""What the poolings and strides of the others halve evenly."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class NetworkConfig(Group):
     patch_size: "int | str" = setting(
         "auto",
         "Side of the labeled patch in voxels (dual-path: a multiple of 4, "
-        "unet: of 8, the others: of 16), or full: whole slices. auto: 8, 64 "
+        "unet3plus: of 16, the others: of 8), or full: whole slices. auto: 8, 64 "
         "for 3D U-Nets, full for slices.",
     )
     axis: "str" = setting(

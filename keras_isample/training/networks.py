@@ -1,5 +1,7 @@
 """The network of a run, and what it sees around the center of a patch."""
 
+import functools
+
 import numpy as np
 
 from keras_isample.config.network import MULTIPLES
@@ -16,7 +18,12 @@ from keras_isample.models.unet3plus import unet3plus
 from keras_isample.sampling.slices import largest_slice
 from keras_isample.training.optimizers import l2_factor
 
-_PLAIN = {"unet": unet, "unet3plus": unet3plus, "deeplab-v3": deeplab_v3}
+_PLAIN = {
+    "unet": unet,
+    "unet3plus": unet3plus,
+    # Medical slices are small: at stride 16 one of 96 x 96 has maps of 6 x 6.
+    "deeplab-v3": functools.partial(deeplab_v3, output_stride=8),
+}
 
 
 def make_network(config, num_classes, num_channels, axis):
