@@ -28,8 +28,8 @@ class NetworkConfig(Group):
     patch_size: "int | str" = setting(
         "auto",
         "Side of the labeled patch in voxels (dual-path: a multiple of 4, "
-        "unet3plus: of 16, the others: of 8), or full: whole slices. auto: 8, 64 "
-        "for 3D U-Nets, full for slices.",
+        "unet3plus: of 16, the others: of 8), or full: whole slices. auto: 8, "
+        "64 for 3D U-Nets, full for slices.",
     )
     axis: "str" = setting(
         "none",
