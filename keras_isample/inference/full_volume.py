@@ -71,14 +71,12 @@ def predict_volume(
 
 def predict_label_map(model, scan, *, tile_memory=None):
     """Classes of a `Scan` on its own grid, uint8, without any resampling."""
-    result = np.empty(scan.shape, np.uint8)
-    for start, probabilities in predictor_for(model, tile_memory).tiles(scan):
-        place = tuple(
-            slice(a, a + n)
-            for a, n in zip(start, probabilities.shape[:3], strict=True)
-        )
-        result[place] = probabilities.argmax(axis=-1)
-    return result
+    predictor = predictor_for(model, tile_memory)
+    same = scan.shape, (1.0, 1.0, 1.0)
+    grid = InputGrid(*same, *same, predictor.num_classes)
+    for start, probabilities in predictor.tiles(scan):
+        grid.add(start, probabilities)
+    return grid.finish()
 
 
 def _restore(array, like):

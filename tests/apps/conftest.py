@@ -1,6 +1,7 @@
 """What tests of the programs in apps/ need."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,24 @@ steps_per_epoch = 3
 validate_every = 1
 error_map_cases = "all"
 """
+
+
+@pytest.fixture
+def run_benchmark():
+    """Function that runs `apps/benchmarks/<name>.py` to its end."""
+
+    def run(name, *options):
+        others = filter(None, [os.environ.get("PYTHONPATH")])
+        path = os.pathsep.join([str(APPS.parent), *others])
+        return subprocess.run(
+            [sys.executable, APPS / f"benchmarks/{name}.py", *options],
+            cwd=APPS.parent,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
 
 
 @pytest.fixture

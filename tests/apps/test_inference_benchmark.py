@@ -1,27 +1,13 @@
 """The inference benchmark runs, and what it compares agrees."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.mark.slow
-def test_quick_size():
-    path = os.pathsep.join(
-        [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-    done = subprocess.run(
-        [sys.executable, ROOT / "apps/benchmarks/inference.py", "--quick"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+def test_quick_size(run_benchmark):
+    done = run_benchmark("inference", "--quick")
     assert done.returncode == 0, done.stderr
     rows = dict(
         re.findall(r"^ *(\S.*?)  +(\d+\.\d+ +.*)$", done.stdout, re.MULTILINE)
