@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from keras_isample import cli
 from keras_isample.cli import main
+from keras_isample.cli.interruption import interruption
 from keras_isample.version import __version__
 
 HEAVY = {"tensorflow", "keras", "numpy", "scipy", "nibabel", "rich"}
@@ -336,7 +336,7 @@ def restored_signals(monkeypatch):
     """What the command line changes of the process is put back."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     older = {number: signal.getsignal(number) for number in numbers}
-    monkeypatch.setattr(cli._interruption, "received", False)
+    monkeypatch.setattr(interruption, "received", False)
     yield
     for number, handler in older.items():
         signal.signal(number, handler)

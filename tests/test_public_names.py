@@ -11,7 +11,7 @@ import keras_isample
 PACKAGES = ["keras_isample"] + [
     f"keras_isample.{module.name}"
     for module in pkgutil.iter_modules(keras_isample.__path__)
-    if module.ispkg and module.name != "commands"
+    if module.ispkg and module.name not in ("cli", "commands")
 ]
 
 # Names that programs use, from the page on what a user may rely on.

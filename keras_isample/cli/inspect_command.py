@@ -1,0 +1,45 @@
+"""keras-isample inspect."""
+
+import json
+
+import click
+
+from keras_isample.cli.group import main
+from keras_isample.cli.progress_bar import ProgressBar
+
+
+@main.command()
+@click.argument("data", type=click.Path())
+@click.option("--labels", default="", help="Structures, as in fit.")
+@click.option("--modality", default="CTce_ThAb", show_default=True)
+@click.option(
+    "--intensity",
+    type=click.Choice(["ct", "zscore"]),
+    default="ct",
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def inspect(data, labels, modality, intensity, as_json, quiet):
+    """Reads every case of DATA and reports everything that is wrong.
+
+    One row a case: shape, spacing, orientation, intensities, share of each
+    label; exit code 2 if any case cannot be trained on.
+    """
+    from keras_isample.data.cohort import read_cohort
+    from keras_isample.data.inspection import format_report
+    from keras_isample.data.inspection import inspect_cohort
+    from keras_isample.data.inspection import report_as_json
+
+    names = [name.strip() for name in labels.split(",") if name.strip()]
+    cohort = read_cohort(
+        data, names or None, modality=modality, intensity=intensity
+    )
+    click.echo(cohort.describe(), err=as_json)
+    with ProgressBar("reading scans", quiet) as progress:
+        reports = inspect_cohort(cohort, progress=progress)
+    if as_json:
+        click.echo(json.dumps(report_as_json(reports), indent=1))
+    else:
+        click.echo(format_report(reports, cohort))
+    return 0 if all(report.trainable for report in reports) else 2

@@ -1,0 +1,57 @@
+"""keras-isample predict."""
+
+import click
+
+from keras_isample.cli.arguments import POSTPROCESSING
+from keras_isample.cli.arguments import check_inputs
+from keras_isample.cli.arguments import tile_bytes
+from keras_isample.cli.group import main
+from keras_isample.cli.loading import loading_keras
+from keras_isample.cli.progress_bar import ProgressBar
+
+
+@main.command()
+@click.argument("run", type=click.Path())
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@click.option("--out", required=True, type=click.Path(), help="Folder.")
+@click.option("--probabilities", is_flag=True, help="Write them too.")
+@click.option(
+    "--postprocess",
+    type=click.Choice(POSTPROCESSING),
+    default="largest-component",
+    show_default=True,
+)
+@click.option(
+    "--tile-memory",
+    default="auto",
+    show_default=True,
+    help="Of one tile; auto: 8GB for 3D U-Nets, else 1GB.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def predict(
+    run, inputs, out, probabilities, postprocess, tile_memory, overwrite, quiet
+):
+    """Segments scans: RUN is a run folder or a .keras file.
+
+    INPUTS are scans, folders of scans or data sets. Label maps have the grid
+    of their input and are written to --out, with names and colors for 3D
+    Slicer and ITK-SNAP.
+    """
+    size = tile_bytes(tile_memory)
+    check_inputs(run, inputs)
+    with loading_keras():
+        from keras_isample.commands.predict import predict as run_prediction
+
+    with ProgressBar("segmenting", quiet) as progress:
+        run_prediction(
+            run,
+            inputs,
+            out,
+            tile_memory=size,
+            probabilities=probabilities,
+            postprocess=postprocess,
+            overwrite=overwrite,
+            say=click.echo,
+            progress=progress,
+        )

@@ -1,0 +1,123 @@
+"""Settings of a run from options, files and presets, or from the run itself."""
+
+import os
+
+from keras_isample.cli.arguments import check_inputs
+from keras_isample.cli.loading import loading_keras
+from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.config import PRESETS
+from keras_isample.config import Config
+from keras_isample.config import read_settings
+from keras_isample.errors import InputError
+
+_MAY_CHANGE = (
+    "epochs",
+    "executor",
+    "gpus_per_member",
+    "ray_address",
+    "max_restarts",
+)
+"""Settings that do not change what is trained, and the length."""
+
+
+def new_config(config_file, preset, data_path, chosen, quiet):
+    """Settings of a new run; options win over the file, the file over presets.
+
+    Args:
+        config_file: Path of a `.toml` or `.json` file, or `None`.
+        preset: Name of a preset, or `None`.
+        data_path: The data set. By default the file's; if that names none, the
+            built-in phantom, which is drawn the first time.
+        chosen: Settings given as options.
+        quiet: Whether no progress is shown.
+
+    Returns:
+        A `Config` with absolute paths.
+
+    Raises:
+        InputError: If a setting is wrong or a path is not there.
+    """
+    settings = dict(PRESETS[preset]) if preset else {}
+    if config_file:
+        from_file, path_in_file = read_settings(config_file)
+        settings |= from_file
+        data_path = data_path or path_in_file
+    settings |= chosen
+    if data_path is None:
+        settings.setdefault("labels", "kidney")
+        # Drawing takes its time; wrong settings are refused before.
+        Config.from_settings("", settings)
+        data_path = _built_in_phantom(quiet)
+    for name in ("cache", "init_from"):
+        if settings.get(name):
+            settings[name] = os.path.abspath(settings[name])
+    config = _checked(
+        Config.from_settings(os.path.abspath(data_path), settings)
+    )
+    if config.network.init_from:
+        check_inputs(config.network.init_from, [])
+    return config
+
+
+def resumed_config(run, config_file, preset, data_path, chosen):
+    """Settings of a run that goes on.
+
+    Args:
+        run: Its folder, or `None`.
+        config_file, preset, data_path: What names other settings, refused.
+        chosen: Settings given as options, which may name a new length.
+
+    Returns:
+        A `Config`.
+
+    Raises:
+        InputError: If there is no such run, or it was begun with others.
+    """
+    if not run:
+        raise InputError("--resume", "needs --run", "Name the run to continue")
+    if config_file or preset or data_path:
+        raise InputError(
+            "--resume",
+            "takes its settings from the run",
+            "Leave --config, --preset and --data away",
+        )
+    check_inputs(run, [])
+    with loading_keras():
+        from keras_isample.training.run_folder import RunFolder
+    config = RunFolder(run).config()
+    settings = config.settings()
+    changed = [
+        key
+        for key, value in chosen.items()
+        if settings[key] != value and key not in _MAY_CHANGE
+    ]
+    if changed:
+        name = changed[0]
+        raise InputError(
+            "--" + name.replace("_", "-"),
+            f"is {settings[name]!r} in {run}",
+            "Only --epochs and where members train may change with --resume",
+        )
+    return _checked(Config.from_settings(config.data_path, settings | chosen))
+
+
+def _built_in_phantom(quiet):
+    """The default data set, drawn once and kept in the cache."""
+    from keras_isample.data.cache import default_cache
+    from keras_isample.data.phantom import write_phantom
+
+    path = default_cache() / "phantom"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with ProgressBar("drawing scans", quiet) as progress:
+            write_phantom(path, progress=progress)
+    return path
+
+
+def _checked(config):
+    """Refuses a data set that is not there before Keras is loaded."""
+    if not os.path.exists(config.data_path):
+        raise InputError(
+            config.data_path, "does not exist", "Give a data set with --data"
+        )
+    return config
