@@ -3,19 +3,25 @@
 Stopped and started again with the same command, it goes on where it was.
 """
 
-import sys
 from pathlib import Path
 
 import click
 
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
+from keras_isample.experiments import Arm
+from keras_isample.experiments import FineTuningExperiment
+from keras_isample.experiments import changed
+from keras_isample.experiments import experiment_folder
+from keras_isample.experiments import experiment_program
+from keras_isample.experiments import length_options
+from keras_isample.experiments import open_phantom
 
 SETTINGS = Path(__file__).parent / "config.toml"
 PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@experiment_program
 @click.option("--automatic", type=click.Path(), help="Default: a phantom.")
 @click.option("--manual", type=click.Path(), help="Default: a phantom.")
 @click.option(
@@ -31,66 +37,42 @@ PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
     show_default=True,
     help="paper: a network of full width, longer.",
 )
-@click.option("--seeds", default=3, show_default=True, help="Runs of each.")
-@click.option("--epochs", type=int, help="Instead of the file's.")
-@click.option("--steps-per-epoch", type=int, help="Instead of the file's.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Runs of each.",
+)
+@length_options
 @click.option(
     "--fine-tuning-epochs", default=8, show_default=True, help="At a tenth."
 )
 @click.option("--out", default="runs/brain_mri", show_default=True)
-@click.option("--report-only", is_flag=True, help="Train nothing.")
-def main(automatic, manual, config_file, preset, out, **options):
+def main(
+    automatic,
+    manual,
+    config_file,
+    preset,
+    seeds,
+    fine_tuning_epochs,
+    out,
+    **given,
+):
     """Compares a scheduled loss with fixed ones, before and after fine-tuning.
 
     Runs, tables (report.md, CSV) and pictures go to OUT/<name of the data>.
     """
-    try:
-        if bool(automatic) != bool(manual):
-            raise InputError(
-                "--automatic", "needs --manual", "Give both or neither"
-            )
-        settings, data = read_settings(config_file or SETTINGS)
-        if data is not None:
-            raise InputError(
-                config_file,
-                "names data, and there are two data sets here",
-                "Give --automatic and --manual",
-            )
-        if settings.get("learning_rate") == "auto":
-            raise InputError(
-                config_file,
-                "has learning_rate auto, and fine-tuning takes a tenth of it",
-                "Give a number",
-            )
-        if preset == "paper":
-            settings |= PAPER
-        for name in ("epochs", "steps_per_epoch"):
-            value = options.pop(name)
-            if value is not None:
-                settings[name] = value
-        name = Path(automatic).resolve().name if automatic else "phantom"
-        folder = Path(out) / name
-        if not automatic:
-            settings.setdefault("cache", str((folder / "cache").absolute()))
-        _run(folder, automatic, manual, settings, **options)
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
-
-
-def _run(
-    folder, automatic, manual, settings, seeds, fine_tuning_epochs, report_only
-):
-    from keras_isample.callbacks.progress import ProgressReport
-    from keras_isample.experiments import FineTuningExperiment
-    from keras_isample.experiments import open_phantom
-
+    if bool(automatic) != bool(manual):
+        raise InputError(
+            "--automatic", "goes with --manual", "Give both or neither"
+        )
+    settings = _settings(config_file, preset, given)
+    folder = experiment_folder(out, automatic, settings)
     if automatic is None:
         data = open_phantom(folder / "data", "brain")
         automatic, manual = data / "auto", data / "manual"
-    FineTuningExperiment(
+    return FineTuningExperiment(
         folder,
         automatic,
         manual,
@@ -101,18 +83,30 @@ def _run(
             "learning_rate": 0.1 * float(settings.get("learning_rate", 0.01)),
             "validate_every": 1,
         },
-    ).run(
-        train=not report_only,
-        say=click.echo,
-        command_line=sys.argv,
-        callbacks=[ProgressReport()],
     )
+
+
+def _settings(config_file, preset, given):
+    settings, data = read_settings(config_file or SETTINGS)
+    if data is not None:
+        raise InputError(
+            config_file,
+            "names data, and there are two data sets here",
+            "Give --automatic and --manual",
+        )
+    if settings.get("learning_rate") == "auto":
+        raise InputError(
+            config_file,
+            "has learning_rate auto, and fine-tuning takes a tenth of it",
+            "Give a number",
+        )
+    if preset == "paper":
+        settings |= PAPER
+    return changed(settings, given)
 
 
 def arms_of(seeds):
     """The scheduled loss and the fixed ones."""
-    from keras_isample.experiments import Arm
-
     return [
         Arm(
             "scheduled",

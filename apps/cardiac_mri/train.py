@@ -3,14 +3,20 @@
 Stopped and started again with the same command, it goes on where it was.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from keras_isample.config import read_settings
-from keras_isample.errors import InputError
+from keras_isample.experiments import Arm
+from keras_isample.experiments import Group
+from keras_isample.experiments import SettingsExperiment
+from keras_isample.experiments import changed
+from keras_isample.experiments import experiment_folder
+from keras_isample.experiments import experiment_program
+from keras_isample.experiments import length_options
+from keras_isample.experiments import open_phantom
 
 SETTINGS = Path(__file__).parent / "config.toml"
 PAPER = {"width": 1.0, "epochs": 100, "early_stopping": 5}
@@ -28,7 +34,7 @@ _DEEPLAB = 0.33 / 0.45
 _WEIGHTED = {"class_weights": "median-frequency"}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@experiment_program
 @click.option("--data", type=click.Path(), help="Default: a phantom.")
 @click.option(
     "--config",
@@ -50,63 +56,42 @@ _WEIGHTED = {"class_weights": "median-frequency"}
     help="What to compare; all by default.",
 )
 @click.option(
-    "--seeds", default=3, show_default=True, help="Runs of each loss."
+    "--seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Runs of each loss.",
 )
-@click.option("--epochs", type=int, help="Instead of the file's.")
-@click.option("--steps-per-epoch", type=int, help="Instead of the file's.")
+@length_options
 @click.option("--out", default="runs/cardiac_mri", show_default=True)
-@click.option("--report-only", is_flag=True, help="Train nothing.")
-def main(data, config_file, preset, groups, seeds, out, report_only, **given):
+def main(data, config_file, preset, groups, seeds, out, **given):
     """Compares ways to train networks for short-axis cardiac MR.
 
     Runs, tables (report.md, CSV) and pictures go to OUT/<name of the data>.
     """
-    try:
-        settings, own = read_settings(config_file or SETTINGS)
-        if preset == "paper":
-            settings |= PAPER
-        settings |= {k: v for k, v in given.items() if v is not None}
-        data = data or own
-        folder = Path(out) / (Path(data).resolve().name if data else "phantom")
-        if not data:
-            settings.setdefault("cache", str((folder / "cache").absolute()))
-        _run(folder, data, settings, groups or GROUPS, seeds, not report_only)
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
-
-
-def _run(folder, data, settings, names, seeds, train):
-    from keras_isample.callbacks.progress import ProgressReport
-    from keras_isample.experiments import SettingsExperiment
-    from keras_isample.experiments import open_phantom
-
-    if data is None:
-        data = open_phantom(folder / "data", "cardiac")
+    settings, own = read_settings(config_file or SETTINGS)
+    if preset == "paper":
+        settings |= PAPER
+    settings = changed(settings, given)
+    data = data or own
+    folder = experiment_folder(out, data, settings)
+    names = groups or GROUPS
     # Losses alone have several seeds; the other groups share one of them.
     seeds = range(seeds) if "losses" in names else range(1)
     every = groups_of(settings, tuple(seeds))
-    SettingsExperiment(
+    if data is None:
+        data = open_phantom(folder / "data", "cardiac")
+    return SettingsExperiment(
         folder,
         data,
         settings,
         [group for group in every if group.name in names],
         title="Cardiac MR",
-    ).run(
-        train=train,
-        say=click.echo,
-        command_line=sys.argv,
-        callbacks=[ProgressReport()],
     )
 
 
 def groups_of(settings, seeds):
     """What the study compares; one arm is in every group."""
-    from keras_isample.experiments import Arm
-    from keras_isample.experiments import Group
-
     common = {
         "loss": "dice-focal",
         "network": "unet",

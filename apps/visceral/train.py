@@ -4,7 +4,6 @@ Kidneys or ten organs, by preset. Stopped and started again with the same
 command, it goes on where it was.
 """
 
-import sys
 from pathlib import Path
 
 import click
@@ -12,6 +11,9 @@ import click
 from keras_isample.config import PRESETS
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
+from keras_isample.experiments import SamplingExperiment
+from keras_isample.experiments import experiment_program
+from keras_isample.experiments import parse_epsilons
 
 # Dice at 5, 10, 20 and 40 thousand steps, as far as published.
 PUBLISHED = {
@@ -28,7 +30,7 @@ STEPS = 40_000
 VALIDATIONS = 40
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@experiment_program
 @click.argument("data", type=click.Path())
 @click.option(
     "--preset",
@@ -42,52 +44,37 @@ VALIDATIONS = 40
     type=click.Path(),
     help="Settings that win over those of the preset.",
 )
-@click.option("--seeds", default=1, show_default=True, help="Runs of each.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Runs of each.",
+)
 @click.option("--epsilons", default="", help="More isample arms: 0,0.1,1")
 @click.option("--out", default="runs/visceral", show_default=True)
-@click.option("--report-only", is_flag=True, help="Train nothing.")
-def main(data, preset, config_file, out, **options):
+def main(data, preset, config_file, seeds, epsilons, out):
     """Compares isample with uniform sampling on the VISCERAL folder DATA.
 
     Runs, tables (report.md, CSV) and pictures go to OUT/<preset>.
     """
-    try:
-        settings = dict(PRESETS[preset])
-        if config_file:
-            more, other = read_settings(config_file)
-            if other is not None:
-                raise InputError(config_file, "names data", "Leave that out")
-            settings |= more
-        settings.setdefault("epochs", STEPS // settings["steps_per_epoch"])
-        settings.setdefault(
-            "validate_every", max(1, settings["epochs"] // VALIDATIONS)
-        )
-        _run(Path(out) / preset, data, settings, PUBLISHED[preset], **options)
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
-
-
-def _run(folder, data, settings, published, *, seeds, epsilons, report_only):
-    from keras_isample.callbacks.progress import ProgressReport
-    from keras_isample.experiments import SamplingExperiment
-    from keras_isample.experiments import parse_epsilons
-
-    experiment = SamplingExperiment(
-        folder,
+    settings = dict(PRESETS[preset])
+    if config_file:
+        more, other = read_settings(config_file)
+        if other is not None:
+            raise InputError(config_file, "names data", "Leave that out")
+        settings |= more
+    settings.setdefault("epochs", STEPS // settings["steps_per_epoch"])
+    settings.setdefault(
+        "validate_every", max(1, settings["epochs"] // VALIDATIONS)
+    )
+    return SamplingExperiment(
+        Path(out) / preset,
         data,
         settings,
         seeds=seeds,
         epsilons=parse_epsilons(epsilons),
-    )
-    experiment.run(
-        train=not report_only,
-        say=click.echo,
-        published=published,
-        command_line=sys.argv,
-        callbacks=[ProgressReport()],
+        published=PUBLISHED[preset],
     )
 
 

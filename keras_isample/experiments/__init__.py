@@ -2,10 +2,15 @@
 
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.fine_tuning_experiment import (
     FineTuningExperiment,
 )
 from keras_isample.experiments.phantom_data import open_phantom
+from keras_isample.experiments.program import changed
+from keras_isample.experiments.program import experiment_folder
+from keras_isample.experiments.program import experiment_program
+from keras_isample.experiments.program import length_options
 from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
 from keras_isample.experiments.sampling_experiment import parse_epsilons
@@ -15,11 +20,16 @@ from keras_isample.experiments.settings_experiment import SettingsExperiment
 __all__ = [
     "Arm",
     "Comparison",
+    "Experiment",
     "FineTuningExperiment",
     "Group",
     "RateExperiment",
     "SamplingExperiment",
     "SettingsExperiment",
+    "changed",
+    "experiment_folder",
+    "experiment_program",
+    "length_options",
     "open_phantom",
     "parse_epsilons",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from keras_isample.commands.evaluate import evaluate_run
 from keras_isample.errors import InputError
 from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.result_curves import draw_training
 from keras_isample.experiments.result_tables import runs_table
 from keras_isample.experiments.statistics import measure
@@ -18,7 +19,7 @@ _BEFORE = "pre-trained on automatic labels"
 _AFTER = "fine-tuned on manual labels"
 
 
-class FineTuningExperiment:
+class FineTuningExperiment(Experiment):
     """Ways of training on automatic labels, each then fine-tuned.
 
     Everything is tested on the test cases of the manual labels.
@@ -51,7 +52,7 @@ class FineTuningExperiment:
         *,
         published=None,
     ):
-        self.folder = Path(folder)
+        super().__init__(folder)
         self.manual = Path(manual)
         self.arms = list(arms)
         self.published = published or {}
@@ -64,30 +65,14 @@ class FineTuningExperiment:
             {**settings, **fine_tuning},
             [self._tuned(arm) for arm in self.arms],
         )
+        self.comparisons = [self.first, self.second]
 
-    def run(self, *, say, train=True, **options):
-        """Trains what has not finished, writes the report and says its tables.
-
-        Args:
-            say: Called with each line meant for the user.
-            train: Whether anything is trained.
-            options: See `Comparison.train`.
-
-        Returns:
-            List of `Table`s.
-        """
-        self.first.check()
-        self.second.check()
-        if train:
-            self.first.train(say=say, **options)
-            self._test_first()
-            self._check_origins()
-            self.second.train(say=say, **options)
-        tables = self._report()
-        for table in tables:
-            say(table.to_markdown())
-        say(str(self.folder / "report.md"))
-        return tables
+    def train(self, **options):
+        """Trains, tests and tunes what has not finished."""
+        self.first.train(**options)
+        self._test_first()
+        self._check_origins()
+        self.second.train(**options)
 
     def _tuned(self, arm):
         """An arm's fine-tuning, with the loss that its schedule ends with."""
@@ -151,8 +136,8 @@ class FineTuningExperiment:
                 after += self.second.test_summaries(tuned, [seed])
         return before, after
 
-    def _report(self):
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def write_report(self):
+        """See `Experiment`."""
         found = {arm.name: self._summaries(arm) for arm in self.arms}
         tables = [
             self._mean_table(found),

@@ -1,9 +1,8 @@
 """The AutoLR paper's experiment: a population against hand schedules."""
 
-from pathlib import Path
-
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.result_curves import curves_of
 from keras_isample.experiments.result_tables import evaluation_table
 from keras_isample.experiments.result_tables import runs_table
@@ -20,7 +19,7 @@ DROP = 0.4
 epochs is over (the paper: every 400 epochs)."""
 
 
-class RateExperiment:
+class RateExperiment(Experiment):
     """AutoLR, constant rates and hand schedules A and B at equal steps.
 
     Args:
@@ -38,34 +37,15 @@ class RateExperiment:
     """
 
     def __init__(self, folder, data_path, settings, *, seeds=2):
-        self.folder = Path(folder)
+        super().__init__(folder)
         self.arms = _arms(settings, tuple(range(seeds)))
         self.comparison = Comparison(
             self.folder / "runs", data_path, settings, self.arms
         )
+        self.comparisons = [self.comparison]
 
-    def run(self, *, say, train=True, **options):
-        """Trains what has not finished, writes the report and says its tables.
-
-        Args:
-            say: Called with each line meant for the user.
-            train: Whether anything is trained.
-            options: See `Comparison.train`.
-
-        Returns:
-            List of `Table`s.
-        """
-        self.comparison.check()
-        if train:
-            self.comparison.train(say=say, **options)
-        tables = self._report()
-        for table in tables:
-            say(table.to_markdown())
-        say(str(self.folder / "report.md"))
-        return tables
-
-    def _report(self):
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def write_report(self):
+        """See `Experiment`."""
         tables = {
             "dice": _dice_table(self.comparison, self.arms),
             "test_dice": evaluation_table(self.comparison, self.arms),

@@ -1,14 +1,13 @@
 """The isample papers' first experiment: isample against uniform sampling."""
 
-from pathlib import Path
-
 from keras_isample.errors import InputError
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.report import write_report
 
 
-class SamplingExperiment:
+class SamplingExperiment(Experiment):
     """Runs of equal data, split, seeds and steps; only the sampling differs.
 
     Args:
@@ -20,6 +19,7 @@ class SamplingExperiment:
         epsilon_seeds: Number of runs of each of these.
         error_maps: Other ways to make error maps, of arms with as many seeds:
             `"online"`, `"concurrent"`.
+        published: Of other people, see `write_report`.
 
     Attributes:
         comparison: The runs, a `Comparison`.
@@ -38,6 +38,7 @@ class SamplingExperiment:
         epsilons=(),
         epsilon_seeds=1,
         error_maps=(),
+        published=None,
     ):
         if not 1 <= epsilon_seeds <= seeds:
             raise InputError(
@@ -47,7 +48,7 @@ class SamplingExperiment:
             )
         settings = dict(settings)
         epsilon = float(settings.pop("epsilon", 0.01))
-        self.folder = Path(folder)
+        super().__init__(folder)
         self.isample = _isample(epsilon, seeds, "isample")
         self.uniform = Arm(
             "uniform", "uniform", {"sampling": "uniform"}, tuple(range(seeds))
@@ -76,35 +77,20 @@ class SamplingExperiment:
             settings,
             [self.isample, self.uniform, *self.others, *self.ways],
         )
+        self.comparisons = [self.comparison]
+        self.published = published
 
-    def run(self, *, say, train=True, published=None, **options):
-        """Trains what has not finished, writes the report and says its tables.
-
-        Args:
-            say: Called with each line meant for the user.
-            train: Whether anything is trained.
-            published: Of other people, see `write_report`.
-            options: See `Comparison.train`.
-
-        Returns:
-            List of `Table`s.
-        """
-        self.comparison.check()
-        if train:
-            self.comparison.train(say=say, **options)
-        tables = write_report(
+    def write_report(self):
+        """See `Experiment`."""
+        return write_report(
             self.comparison,
             self.isample,
             self.uniform,
             self.others,
             self.ways,
             self.folder,
-            published=published,
+            published=self.published,
         )
-        for table in tables:
-            say(table.to_markdown())
-        say(str(self.folder / "report.md"))
-        return tables
 
 
 def parse_epsilons(text):

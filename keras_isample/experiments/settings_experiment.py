@@ -1,12 +1,12 @@
 """Ways of training compared in groups, a table and a picture of each group."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from keras_isample.experiments.class_bars import draw_class_bars
 from keras_isample.experiments.class_bars import draw_class_shares
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
+from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.result_curves import draw_training
 from keras_isample.experiments.result_tables import evaluation_table
 from keras_isample.experiments.result_tables import runs_table
@@ -28,7 +28,7 @@ class Group:
     arms: tuple[Arm, ...]
 
 
-class SettingsExperiment:
+class SettingsExperiment(Experiment):
     """Groups of ways of training on the same data and split.
 
     Args:
@@ -46,36 +46,17 @@ class SettingsExperiment:
     """
 
     def __init__(self, folder, data_path, settings, groups, *, title):
-        self.folder = Path(folder)
+        super().__init__(folder)
         self.groups = list(groups)
         self.title = title
         arms = {arm.name: arm for group in groups for arm in group.arms}
         self.comparison = Comparison(
             self.folder / "runs", data_path, settings, list(arms.values())
         )
+        self.comparisons = [self.comparison]
 
-    def run(self, *, say, train=True, **options):
-        """Trains what has not finished, writes the report and says its tables.
-
-        Args:
-            say: Called with each line meant for the user.
-            train: Whether anything is trained.
-            options: See `Comparison.train`.
-
-        Returns:
-            List of `Table`s.
-        """
-        self.comparison.check()
-        if train:
-            self.comparison.train(say=say, **options)
-        tables = self._report()
-        for table in tables:
-            say(table.to_markdown())
-        say(str(self.folder / "report.md"))
-        return tables
-
-    def _report(self):
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def write_report(self):
+        """See `Experiment`."""
         comparison = self.comparison
         text = [f"# {self.title}", ""]
         if draw_class_shares(comparison, self.folder / "class_shares.png"):

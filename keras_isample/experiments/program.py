@@ -1,0 +1,74 @@
+"""What the programs of experiments have in common."""
+
+import functools
+import sys
+from pathlib import Path
+
+import click
+
+from keras_isample.callbacks.progress import ProgressReport
+from keras_isample.errors import InputError
+
+
+def experiment_program(main):
+    """Makes a function that returns an experiment a program that runs it.
+
+    The program has the function's options and `--report-only`; bad input is
+    one line (exit code 1), Ctrl-C says how to go on (exit code 130).
+
+    Args:
+        main: Function from its options to an experiment, such as a
+            `SamplingExperiment`. Its docstring is the help text.
+
+    Returns:
+        A click command.
+    """
+
+    @functools.wraps(main)
+    def command(report_only, **options):
+        try:
+            main(**options).run(
+                train=not report_only,
+                say=click.echo,
+                command_line=sys.argv,
+                callbacks=[ProgressReport()],
+            )
+        except InputError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on from here", err=True)
+            sys.exit(130)
+
+    names = {"help_option_names": ["-h", "--help"]}
+    program = click.command(context_settings=names)(command)
+    program.params.append(
+        click.Option(["--report-only"], is_flag=True, help="Train nothing.")
+    )
+    return program
+
+
+def length_options(main):
+    """Adds `--epochs` and `--steps-per-epoch`, which win over the file's."""
+    for name in ("--steps-per-epoch", "--epochs"):
+        main = click.option(name, type=int, help="Instead of the file's.")(main)
+    return main
+
+
+def changed(settings, given):
+    """Settings with those options that were given."""
+    return settings | {k: v for k, v in given.items() if v is not None}
+
+
+def experiment_folder(out, data, settings):
+    """Where an experiment is kept, after the name of its data.
+
+    Args:
+        out: Folder of all data sets.
+        data: Path of the data set; a phantom if `None`.
+        settings: Common settings, changed here: what is prepared of a phantom
+            is kept with it.
+    """
+    folder = Path(out) / (Path(data).resolve().name if data else "phantom")
+    if not data:
+        settings.setdefault("cache", str((folder / "cache").absolute()))
+    return folder

@@ -1,0 +1,110 @@
+"""Programs of experiments: options, messages, exit codes."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from keras_isample.errors import InputError
+from keras_isample.experiments import changed
+from keras_isample.experiments import experiment_folder
+from keras_isample.experiments import experiment_program
+from keras_isample.experiments import length_options
+
+
+class FakeExperiment:
+    def __init__(self, error=None):
+        self.error = error
+        self.options = None
+
+    def run(self, **options):
+        self.options = options
+        if self.error:
+            raise self.error
+
+
+def program_of(experiment):
+    @experiment_program
+    @click.option("--first", type=int)
+    @length_options
+    def main(**given):
+        """Compares things."""
+        main_options.update(given)
+        return experiment
+
+    main_options = {}
+    return main, main_options
+
+
+def test_options_reach_the_function_and_the_experiment():
+    experiment = FakeExperiment()
+    program, given = program_of(experiment)
+    result = CliRunner().invoke(
+        program, ["--first", "3", "--epochs", "2", "--report-only"]
+    )
+    assert result.exit_code == 0
+    assert given == {"first": 3, "epochs": 2, "steps_per_epoch": None}
+    assert experiment.options["train"] is False
+    assert experiment.options["say"] is click.echo
+
+
+def test_training_is_the_default():
+    experiment = FakeExperiment()
+    assert CliRunner().invoke(program_of(experiment)[0], []).exit_code == 0
+    assert experiment.options["train"] is True
+
+
+def test_help_is_the_docstring_with_the_common_option_last():
+    text = CliRunner().invoke(program_of(None)[0], ["-h"]).stdout
+    assert "Compares things." in text
+    options = [
+        line.split()[0] for line in text.splitlines() if line.startswith("  --")
+    ]
+    assert options == [
+        "--first",
+        "--epochs",
+        "--steps-per-epoch",
+        "--report-only",
+    ]
+
+
+@pytest.mark.parametrize(
+    "error, code, text",
+    [
+        (InputError("x.toml", "is bad", "Mend it"), 1, "x.toml: is bad"),
+        (KeyboardInterrupt(), 130, "the same command goes on from here"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(error, code, text):
+    result = CliRunner().invoke(program_of(FakeExperiment(error))[0], [])
+    assert result.exit_code == code
+    assert text in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_errors_that_are_bugs_are_not_hidden():
+    program, _ = program_of(FakeExperiment(RuntimeError("a bug")))
+    assert isinstance(CliRunner().invoke(program, []).exception, RuntimeError)
+
+
+def test_options_that_were_given_win():
+    settings = {"epochs": 5, "width": 1.0}
+    given = {"epochs": 2, "steps_per_epoch": None}
+    assert changed(settings, given) == {"epochs": 2, "width": 1.0}
+    assert settings["epochs"] == 5
+
+
+def test_folders_are_named_after_the_data(tmp_path):
+    settings = {}
+    data = tmp_path / "hearts"
+    assert experiment_folder(tmp_path, data, settings) == tmp_path / "hearts"
+    assert settings == {}
+
+
+def test_what_is_prepared_of_a_phantom_is_kept_with_it(tmp_path):
+    settings = {}
+    folder = experiment_folder(tmp_path, None, settings)
+    assert folder == tmp_path / "phantom"
+    assert settings == {"cache": str(folder / "cache")}
+    settings = {"cache": "elsewhere"}
+    experiment_folder(tmp_path, None, settings)
+    assert settings == {"cache": "elsewhere"}
