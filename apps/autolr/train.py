@@ -10,11 +10,12 @@ import click
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import RateExperiment
-from keras_isample.experiments import changed
-from keras_isample.experiments import experiment_folder
-from keras_isample.experiments import experiment_program
-from keras_isample.experiments import length_options
 from keras_isample.experiments import open_phantom
+from keras_isample.experiments.program import experiment_folder
+from keras_isample.experiments.program import experiment_program
+from keras_isample.experiments.program import kept_with
+from keras_isample.experiments.program import length_options
+from keras_isample.experiments.program import with_options
 
 SETTINGS = Path(__file__).parent / "config.toml"
 
@@ -47,12 +48,18 @@ def main(data, config_file, out, seeds, cases, side, **given):
     if data and not config_file:
         raise InputError("--data", "needs --config", "Give its settings")
     settings, own = read_settings(config_file or SETTINGS)
-    settings = changed(settings, given)
+    settings = with_options(settings, given)
     data = data or own
-    folder = experiment_folder(out, data, settings)
-    if data is None:
-        data = open_phantom(folder / "data", cases=cases, shape=(side,) * 3)
-    return RateExperiment(folder, data, settings, seeds=seeds)
+    folder = experiment_folder(out, data)
+    experiment = RateExperiment(
+        folder,
+        data or folder / "data",
+        settings if data else kept_with(folder, settings),
+        seeds=seeds,
+    )
+    if not data:
+        open_phantom(folder / "data", cases=cases, shape=(side,) * 3)
+    return experiment
 
 
 if __name__ == "__main__":

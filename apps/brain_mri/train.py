@@ -11,11 +11,12 @@ from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import Arm
 from keras_isample.experiments import FineTuningExperiment
-from keras_isample.experiments import changed
-from keras_isample.experiments import experiment_folder
-from keras_isample.experiments import experiment_program
-from keras_isample.experiments import length_options
 from keras_isample.experiments import open_phantom
+from keras_isample.experiments.program import experiment_folder
+from keras_isample.experiments.program import experiment_program
+from keras_isample.experiments.program import kept_with
+from keras_isample.experiments.program import length_options
+from keras_isample.experiments.program import with_options
 
 SETTINGS = Path(__file__).parent / "config.toml"
 PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
@@ -68,15 +69,13 @@ def main(
             "--automatic", "goes with --manual", "Give both or neither"
         )
     settings = _settings(config_file, preset, given)
-    folder = experiment_folder(out, automatic, settings)
-    if automatic is None:
-        data = open_phantom(folder / "data", "brain")
-        automatic, manual = data / "auto", data / "manual"
-    return FineTuningExperiment(
+    folder = experiment_folder(out, automatic)
+    data = folder / "data"
+    experiment = FineTuningExperiment(
         folder,
-        automatic,
-        manual,
-        settings,
+        automatic or data / "auto",
+        manual or data / "manual",
+        settings if automatic else kept_with(folder, settings),
         arms_of(tuple(range(seeds))),
         {
             "epochs": fine_tuning_epochs,
@@ -84,6 +83,9 @@ def main(
             "validate_every": 1,
         },
     )
+    if not automatic:
+        open_phantom(data, "brain")
+    return experiment
 
 
 def _settings(config_file, preset, given):
@@ -102,7 +104,7 @@ def _settings(config_file, preset, given):
         )
     if preset == "paper":
         settings |= PAPER
-    return changed(settings, given)
+    return with_options(settings, given)
 
 
 def arms_of(seeds):

@@ -12,11 +12,12 @@ from keras_isample.config import read_settings
 from keras_isample.experiments import Arm
 from keras_isample.experiments import Group
 from keras_isample.experiments import SettingsExperiment
-from keras_isample.experiments import changed
-from keras_isample.experiments import experiment_folder
-from keras_isample.experiments import experiment_program
-from keras_isample.experiments import length_options
 from keras_isample.experiments import open_phantom
+from keras_isample.experiments.program import experiment_folder
+from keras_isample.experiments.program import experiment_program
+from keras_isample.experiments.program import kept_with
+from keras_isample.experiments.program import length_options
+from keras_isample.experiments.program import with_options
 
 SETTINGS = Path(__file__).parent / "config.toml"
 PAPER = {"width": 1.0, "epochs": 100, "early_stopping": 5}
@@ -72,22 +73,23 @@ def main(data, config_file, preset, groups, seeds, out, **given):
     settings, own = read_settings(config_file or SETTINGS)
     if preset == "paper":
         settings |= PAPER
-    settings = changed(settings, given)
+    settings = with_options(settings, given)
     data = data or own
-    folder = experiment_folder(out, data, settings)
+    folder = experiment_folder(out, data)
     names = groups or GROUPS
     # Losses alone have several seeds; the other groups share one of them.
     seeds = range(seeds) if "losses" in names else range(1)
     every = groups_of(settings, tuple(seeds))
-    if data is None:
-        data = open_phantom(folder / "data", "cardiac")
-    return SettingsExperiment(
+    experiment = SettingsExperiment(
         folder,
-        data,
-        settings,
+        data or folder / "data",
+        settings if data else kept_with(folder, settings),
         [group for group in every if group.name in names],
         title="Cardiac MR",
     )
+    if not data:
+        open_phantom(folder / "data", "cardiac")
+    return experiment
 
 
 def groups_of(settings, seeds):

@@ -11,12 +11,13 @@ import click
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import SamplingExperiment
-from keras_isample.experiments import changed
-from keras_isample.experiments import experiment_folder
-from keras_isample.experiments import experiment_program
-from keras_isample.experiments import length_options
 from keras_isample.experiments import open_phantom
 from keras_isample.experiments import parse_epsilons
+from keras_isample.experiments.program import experiment_folder
+from keras_isample.experiments.program import experiment_program
+from keras_isample.experiments.program import kept_with
+from keras_isample.experiments.program import length_options
+from keras_isample.experiments.program import with_options
 
 SETTINGS = Path(__file__).parent / "config.toml"
 
@@ -74,20 +75,21 @@ def main(
         raise InputError("--data", "needs --config", "Give its settings")
     epsilons = parse_epsilons(epsilons)
     settings, own = read_settings(config_file or SETTINGS)
-    settings = changed(settings, given)
+    settings = with_options(settings, given)
     data = data or own
-    folder = experiment_folder(out, data, settings)
-    if data is None:
-        data = open_phantom(folder / "data", cases=cases, shape=(side,) * 3)
-    return SamplingExperiment(
+    folder = experiment_folder(out, data)
+    experiment = SamplingExperiment(
         folder,
-        data,
-        settings,
+        data or folder / "data",
+        settings if data else kept_with(folder, settings),
         seeds=seeds,
         epsilons=epsilons,
         epsilon_seeds=epsilon_seeds,
         error_maps=error_maps,
     )
+    if not data:
+        open_phantom(folder / "data", cases=cases, shape=(side,) * 3)
+    return experiment
 
 
 if __name__ == "__main__":

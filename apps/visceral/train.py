@@ -12,8 +12,8 @@ from keras_isample.config import PRESETS
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import SamplingExperiment
-from keras_isample.experiments import experiment_program
 from keras_isample.experiments import parse_epsilons
+from keras_isample.experiments.program import experiment_program
 
 # Dice at 5, 10, 20 and 40 thousand steps, as far as published.
 PUBLISHED = {

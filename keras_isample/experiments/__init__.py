@@ -7,10 +7,6 @@ from keras_isample.experiments.fine_tuning_experiment import (
     FineTuningExperiment,
 )
 from keras_isample.experiments.phantom_data import open_phantom
-from keras_isample.experiments.program import changed
-from keras_isample.experiments.program import experiment_folder
-from keras_isample.experiments.program import experiment_program
-from keras_isample.experiments.program import length_options
 from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
 from keras_isample.experiments.sampling_experiment import parse_epsilons
@@ -26,10 +22,6 @@ __all__ = [
     "RateExperiment",
     "SamplingExperiment",
     "SettingsExperiment",
-    "changed",
-    "experiment_folder",
-    "experiment_program",
-    "length_options",
     "open_phantom",
     "parse_epsilons",
 ]

@@ -4,6 +4,8 @@ from abc import ABC
 from abc import abstractmethod
 from pathlib import Path
 
+from keras_isample.experiments.comparison import Comparison
+
 
 class Experiment(ABC):
     """Runs that are compared, with the tables and pictures made of them.
@@ -12,12 +14,13 @@ class Experiment(ABC):
         folder: Where runs, tables and pictures are written.
 
     Attributes:
-        comparisons: The runs, `Comparison`s in the order of training.
+        comparisons: The runs, in the order of training; set by subclasses.
     """
+
+    comparisons: list[Comparison]
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.comparisons = []
 
     def run(self, *, say, train=True, **options):
         """Trains what has not finished, writes the report and says its tables.
@@ -31,14 +34,15 @@ class Experiment(ABC):
             List of `Table`s.
 
         Raises:
-            InputError: If a run that is there was made with other settings.
+            InputError: If a run that is there was made with other settings, or
+                from weights that have changed since.
         """
         for comparison in self.comparisons:
             comparison.check()
         if train:
             self.train(say=say, **options)
         self.folder.mkdir(parents=True, exist_ok=True)
-        tables = self.write_report()
+        tables = self._write_report()
         for table in tables:
             say(table.to_markdown())
         say(str(self.folder / "report.md"))
@@ -50,8 +54,8 @@ class Experiment(ABC):
             comparison.train(**options)
 
     @abstractmethod
-    def write_report(self):
-        """Writes `report.md`, tables and pictures of what has finished.
+    def _write_report(self):
+        """Writes `report.md`, tables and pictures to the folder.
 
         Returns:
             List of `Table`s.

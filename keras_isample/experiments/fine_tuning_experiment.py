@@ -136,8 +136,7 @@ class FineTuningExperiment(Experiment):
                 after += self.second.test_summaries(tuned, [seed])
         return before, after
 
-    def write_report(self):
-        """See `Experiment`."""
+    def _write_report(self):
         found = {arm.name: self._summaries(arm) for arm in self.arms}
         tables = [
             self._mean_table(found),

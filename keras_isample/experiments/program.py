@@ -13,8 +13,9 @@ from keras_isample.errors import InputError
 def experiment_program(main):
     """Makes a function that returns an experiment a program that runs it.
 
-    The program has the function's options and `--report-only`; bad input is
-    one line (exit code 1), Ctrl-C says how to go on (exit code 130).
+    The program has the function's options and `--report-only`. Bad settings
+    and data are one line (exit code 1), bad options click's usage (2); Ctrl-C
+    says how to go on (130).
 
     Args:
         main: Function from its options to an experiment, such as a
@@ -54,21 +55,21 @@ def length_options(main):
     return main
 
 
-def changed(settings, given):
-    """Settings with those options that were given."""
+def with_options(settings, given):
+    """Settings and, in their place, those options that were given."""
     return settings | {k: v for k, v in given.items() if v is not None}
 
 
-def experiment_folder(out, data, settings):
+def experiment_folder(out, data):
     """Where an experiment is kept, after the name of its data.
 
     Args:
         out: Folder of all data sets.
         data: Path of the data set; a phantom if `None`.
-        settings: Common settings, changed here: what is prepared of a phantom
-            is kept with it.
     """
-    folder = Path(out) / (Path(data).resolve().name if data else "phantom")
-    if not data:
-        settings.setdefault("cache", str((folder / "cache").absolute()))
-    return folder
+    return Path(out) / (Path(data).resolve().name if data else "phantom")
+
+
+def kept_with(folder, settings):
+    """Settings whose prepared scans are kept in a folder, unless they say."""
+    return {"cache": str((folder / "cache").absolute()), **settings}

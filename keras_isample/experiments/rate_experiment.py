@@ -1,5 +1,6 @@
 """The AutoLR paper's experiment: a population against hand schedules."""
 
+from keras_isample.config import Config
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.experiment import Experiment
@@ -25,8 +26,7 @@ class RateExperiment(Experiment):
     Args:
         folder: Where runs, tables and pictures are written.
         data_path: The data set.
-        settings: Common settings, as those of a configuration file; `period`
-            and `epochs` among them.
+        settings: Common settings, as those of a configuration file.
         seeds: Number of runs of each.
 
     Attributes:
@@ -38,14 +38,14 @@ class RateExperiment(Experiment):
 
     def __init__(self, folder, data_path, settings, *, seeds=2):
         super().__init__(folder)
-        self.arms = _arms(settings, tuple(range(seeds)))
+        epochs = Config.from_settings(data_path, settings).training.epochs
+        self.arms = _arms(epochs, tuple(range(seeds)))
         self.comparison = Comparison(
             self.folder / "runs", data_path, settings, self.arms
         )
         self.comparisons = [self.comparison]
 
-    def write_report(self):
-        """See `Experiment`."""
+    def _write_report(self):
         tables = {
             "dice": _dice_table(self.comparison, self.arms),
             "test_dice": evaluation_table(self.comparison, self.arms),
@@ -63,8 +63,8 @@ class RateExperiment(Experiment):
         return list(tables.values())
 
 
-def _arms(settings, seeds):
-    every = max(1, round(DROP * settings["epochs"]))
+def _arms(epochs, seeds):
+    every = max(1, round(DROP * epochs))
     isample, uniform = {"sampling": "isample"}, {"sampling": "uniform"}
     falling = {"lr_schedule": f"step:{every}:0.1"}
     arms = [

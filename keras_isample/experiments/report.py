@@ -40,7 +40,7 @@ def write_report(
         uniform: The arm that it is compared with.
         others: Arms with other epsilons.
         ways: Arms whose error maps are made in other ways.
-        folder: Where to write.
+        folder: Where to write; it is there.
         published: Name to the four Dice at an eighth, a quarter, half and all
             of the steps, `None` where not known; shown below our own.
 
@@ -48,7 +48,6 @@ def write_report(
         The `Table`s.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     main = [isample, uniform]
     tables = {
         "dice_at_steps": dice_table(comparison, main, uniform, published),

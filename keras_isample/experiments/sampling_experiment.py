@@ -19,7 +19,7 @@ class SamplingExperiment(Experiment):
         epsilon_seeds: Number of runs of each of these.
         error_maps: Other ways to make error maps, of arms with as many seeds:
             `"online"`, `"concurrent"`.
-        published: Of other people, see `write_report`.
+        published: Of other people, see `report.write_report`.
 
     Attributes:
         comparison: The runs, a `Comparison`.
@@ -80,8 +80,7 @@ class SamplingExperiment(Experiment):
         self.comparisons = [self.comparison]
         self.published = published
 
-    def write_report(self):
-        """See `Experiment`."""
+    def _write_report(self):
         return write_report(
             self.comparison,
             self.isample,

@@ -55,8 +55,7 @@ class SettingsExperiment(Experiment):
         )
         self.comparisons = [self.comparison]
 
-    def write_report(self):
-        """See `Experiment`."""
+    def _write_report(self):
         comparison = self.comparison
         text = [f"# {self.title}", ""]
         if draw_class_shares(comparison, self.folder / "class_shares.png"):

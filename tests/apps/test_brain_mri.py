@@ -29,6 +29,9 @@ def test_every_loss_is_tuned(tmp_path, start_app, finish):
         "w-Dice",
     ]
     assert {row["runs"] for row in rows} == {"1"}
+    for row in rows:
+        assert row["pre-trained on automatic labels"]
+        assert row["fine-tuned on manual labels"]
     for name in ("pretraining", "fine_tuning", "structures"):
         picture = (folder / f"{name}.png").read_bytes()
         assert picture.startswith(b"\x89PNG")

@@ -28,8 +28,12 @@ def test_a_group_on_the_phantom(tmp_path, start_app, finish):
         assert picture.startswith(b"\x89PNG")
 
 
-def test_unknown_group_is_refused(tmp_path, start_app):
-    process = start_app("cardiac_mri", "--groups", "none", "--out", tmp_path)
-    assert "none" in process.communicate()[1]
-    assert process.returncode == 2
-    assert not any(tmp_path.iterdir())
+def test_bad_settings_are_one_line_and_draw_nothing(tmp_path, start_app):
+    config = tmp_path / "settings.toml"
+    config.write_text("epochs = 0")
+    out = tmp_path / "out"
+    process = start_app("cardiac_mri", "--config", config, "--out", out)
+    lines = process.communicate()[1].strip().splitlines()
+    assert lines[-1].startswith("Error: --epochs: ")
+    assert process.returncode == 1
+    assert not out.exists()

@@ -1,14 +1,18 @@
 """Programs of experiments: options, messages, exit codes."""
 
+import sys
+
 import click
 import pytest
 from click.testing import CliRunner
 
+from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.errors import InputError
-from keras_isample.experiments import changed
-from keras_isample.experiments import experiment_folder
-from keras_isample.experiments import experiment_program
-from keras_isample.experiments import length_options
+from keras_isample.experiments.program import experiment_folder
+from keras_isample.experiments.program import experiment_program
+from keras_isample.experiments.program import kept_with
+from keras_isample.experiments.program import length_options
+from keras_isample.experiments.program import with_options
 
 
 class FakeExperiment:
@@ -43,8 +47,12 @@ def test_options_reach_the_function_and_the_experiment():
     )
     assert result.exit_code == 0
     assert given == {"first": 3, "epochs": 2, "steps_per_epoch": None}
-    assert experiment.options["train"] is False
-    assert experiment.options["say"] is click.echo
+    assert experiment.options.pop("train") is False
+    assert experiment.options.pop("say") is click.echo
+    assert experiment.options.pop("command_line") == sys.argv
+    (callback,) = experiment.options.pop("callbacks")
+    assert isinstance(callback, ProgressReport)
+    assert experiment.options == {}
 
 
 def test_training_is_the_default():
@@ -81,6 +89,16 @@ def test_what_goes_wrong_is_one_line(error, code, text):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_bad_input_of_the_function_is_one_line():
+    @experiment_program
+    def main():
+        raise InputError("x.toml", "is bad", "Mend it")
+
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code == 1
+    assert result.stderr == "Error: x.toml: is bad. Mend it.\n"
+
+
 def test_errors_that_are_bugs_are_not_hidden():
     program, _ = program_of(FakeExperiment(RuntimeError("a bug")))
     assert isinstance(CliRunner().invoke(program, []).exception, RuntimeError)
@@ -89,22 +107,17 @@ def test_errors_that_are_bugs_are_not_hidden():
 def test_options_that_were_given_win():
     settings = {"epochs": 5, "width": 1.0}
     given = {"epochs": 2, "steps_per_epoch": None}
-    assert changed(settings, given) == {"epochs": 2, "width": 1.0}
+    assert with_options(settings, given) == {"epochs": 2, "width": 1.0}
     assert settings["epochs"] == 5
 
 
 def test_folders_are_named_after_the_data(tmp_path):
-    settings = {}
     data = tmp_path / "hearts"
-    assert experiment_folder(tmp_path, data, settings) == tmp_path / "hearts"
-    assert settings == {}
+    assert experiment_folder(tmp_path, data) == tmp_path / "hearts"
+    assert experiment_folder(tmp_path, None) == tmp_path / "phantom"
 
 
-def test_what_is_prepared_of_a_phantom_is_kept_with_it(tmp_path):
-    settings = {}
-    folder = experiment_folder(tmp_path, None, settings)
-    assert folder == tmp_path / "phantom"
-    assert settings == {"cache": str(folder / "cache")}
-    settings = {"cache": "elsewhere"}
-    experiment_folder(tmp_path, None, settings)
-    assert settings == {"cache": "elsewhere"}
+def test_what_is_prepared_is_kept_in_a_folder_unless_settings_say(tmp_path):
+    cache = str(tmp_path / "cache")
+    assert kept_with(tmp_path, {"width": 1}) == {"width": 1, "cache": cache}
+    assert kept_with(tmp_path, {"cache": "x"}) == {"cache": "x"}
