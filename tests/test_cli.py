@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -380,6 +381,26 @@ def test_other_errors_are_not_taken_for_interruptions(
     monkeypatch.setattr(training_run, "fit", train)
     result = run("fit", *ball_options, "--run", tmp_path)
     assert isinstance(result.exception, RuntimeError)
+
+
+@pytest.mark.parametrize("relative", [".", "../{name}", "../{name}/"])
+def test_runs_are_named_after_the_data_wherever_one_stands(
+    tmp_path, monkeypatch, ball_data, ball_options, restored_signals, relative
+):
+    from keras_isample.training import run as training_run
+
+    paths = []
+
+    def train(config, path, **options):
+        paths.append(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_run, "fit", train)
+    monkeypatch.chdir(ball_data)
+    given = relative.format(name=ball_data.name)
+    assert run("fit", *ball_options, "--data", given).exit_code == 130
+    (path,) = paths
+    assert re.fullmatch(rf"runs/{ball_data.name}-\d{{8}}-\d{{6}}", path)
 
 
 # What is done.
