@@ -26,6 +26,12 @@ def strategy_for(config):
             tf.config.experimental.set_memory_growth(gpu, True)
     devices, batch_size = config.training.devices, config.sampling.batch_size
     if config.sampling.is_online and devices == "auto":
+        if len(_gpus()) > 1:
+            log.warning(
+                "online error maps need a single device: training is on 1 of "
+                "%d GPUs",
+                len(_gpus()),
+            )
         return None
     spared = int(config.sampling.is_concurrent)
     strategy = shared_among(devices, batch_size, spared)

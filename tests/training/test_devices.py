@@ -136,6 +136,17 @@ def test_single_gpu_needs_no_strategy(monkeypatch):
     assert devices._usable_gpus(4) == []
 
 
+@pytest.mark.parametrize("gpus", [0, 1, 4])
+def test_online_error_maps_say_that_they_use_one_gpu(
+    monkeypatch, caplog, ball_config, gpus
+):
+    monkeypatch.setattr(devices, "_gpus", lambda: [None] * gpus)
+    assert devices.strategy_for(ball_config(error_maps="online")) is None
+    told = [text for text in caplog.messages if "single device" in text]
+    assert len(told) == (gpus > 1)
+    assert all(f"1 of {gpus} GPUs" in text for text in told)
+
+
 @pytest.mark.parametrize(
     ("gpus", "used"), [(0, 0), (1, 0), (2, 0), (3, 2), (4, 3)]
 )
