@@ -7,6 +7,7 @@ from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.learning_rate_warmup import LearningRateWarmup
 from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.model_snapshots import ModelSnapshots
+from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.volume_dice import VolumeDice
 
@@ -18,6 +19,7 @@ __all__ = [
     "LearningRateWarmup",
     "LossSchedule",
     "ModelSnapshots",
+    "NormalizationUpdate",
     "OnlineErrorMaps",
     "VolumeDice",
 ]

@@ -29,6 +29,11 @@ class TrainingConfig(Group):
         "Train on training and validation cases together, without validation; "
         "the last weights are kept.",
     )
+    normalization_batches: "int" = setting(
+        10,
+        "Batches that the statistics of batch normalization are measured on "
+        "after each epoch, before scans are predicted; 0: moving averages.",
+    )
     mixed_precision: "str" = setting(
         "none",
         "Type of the layers' arithmetic; softmax and loss stay float32.",
@@ -53,6 +58,7 @@ class TrainingConfig(Group):
         check_range(self, "steps_per_epoch", 1)
         check_range(self, "validate_every", 1)
         check_range(self, "early_stopping", 0)
+        check_range(self, "normalization_batches", 0)
         _ = self.tile_bytes, self.num_validate_cases
 
     @property

@@ -6,6 +6,7 @@ from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.loss_schedule import LossSchedule
+from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
@@ -57,6 +58,7 @@ class Trainer:
         check_sampling(config, data.axis)
         self.sampler = _sampler(config, data)
         self._maps = _error_maps(config, self.sampler)
+        self._statistics = _statistics(config, self.sampler)
         metrics = [getattr(self._maps, "metric", None)]
         metrics = [metric for metric in metrics if metric is not None]
         self.loss = None
@@ -166,6 +168,7 @@ class Trainer:
                     DivergenceCheck(),
                     *self._loss_schedule(),
                     warmup,
+                    *self._statistics,
                     self._maps,
                     self.data.validation,
                     *callbacks,
@@ -237,6 +240,14 @@ def _sampler(config, data):
         spacing_jitter=settings.spacing_jitter,
         seed=config.data.seed,
     )
+
+
+def _statistics(config, sampler):
+    """The callback of what is measured for prediction, if there is one."""
+    batches = config.training.normalization_batches
+    if not batches:
+        return []
+    return [NormalizationUpdate(sampler, batches=batches)]
 
 
 def _error_maps(config, sampler):
