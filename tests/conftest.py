@@ -214,6 +214,7 @@ def ball_settings(tmp_path_factory):
         "steps_per_epoch": 3,
         "epochs": 3,
         "warmup_epochs": 1,
+        "normalization_batches": 2,
         "cache": str(tmp_path_factory.mktemp("cache")),
     }
 

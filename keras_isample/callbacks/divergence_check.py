@@ -20,8 +20,8 @@ class Diverged(ArithmeticError):
 class DivergenceCheck(keras.callbacks.Callback):
     """Raises `Diverged` after an epoch that left the finite numbers.
 
-    To be the first callback, so that neither error maps nor the state to
-    resume from are made of such weights.
+    To come before error maps and the state to resume from are made, and after
+    `NormalizationUpdate`, whose statistics are weights as well.
     """
 
     def on_epoch_end(self, epoch, logs=None):

@@ -5,6 +5,7 @@ Reference: Wu & Johnson, Rethinking "Batch" in BatchNorm, 2021, section 3
 """
 
 import contextlib
+import time
 
 import keras
 import numpy as np
@@ -18,12 +19,13 @@ class NormalizationUpdate(keras.callbacks.Callback):
     averages of them, which are those of weights of many steps ago. Where
     weights move fast, whole scans are predicted badly from weights that are
     good, and the next epoch better: validation, error maps and the choice of
-    the best epoch suffer. After each epoch a few of its batches go through the
-    network once more, and the moments of each layer over all of them take the
-    place of its averages. Training is not affected.
+    the best epoch suffer. After each epoch a few batches, drawn as those of
+    the epoch, go through the network, and the moments of each layer over all
+    of them take the place of its averages. All else that such a pass changes,
+    the random state of dropout above all, is put back.
 
     Goes before all callbacks that predict. Layers that are not trainable keep
-    what they have.
+    what they have. Adds `seconds_normalization` to the epoch's logs.
 
     Args:
         sampler: The `ISample` that `fit` draws from; its epoch is the one that
@@ -50,30 +52,57 @@ class NormalizationUpdate(keras.callbacks.Callback):
             )
         self.sampler = sampler
         self.batches = batches
-        self._forward = None
-
-    def set_model(self, model):
-        if self._forward is None or model is not self._model:
-            self._forward = _forward_of(model)
-        super().set_model(model)
+        self._traced = self._dataset = self._forward = None
 
     def on_epoch_end(self, epoch, logs=None):
+        started = time.monotonic()
         layers = [x for x in _normalizations(self.model) if x.trainable]
-        if not layers:
+        if layers:
+            self._prepare(layers)
+            with _put_back(self.model):
+                moments = self._measure(layers)
+            for layer, (mean, variance) in zip(layers, moments, strict=True):
+                layer.moving_mean.assign(mean)
+                layer.moving_variance.assign(variance)
+        if logs is not None:
+            logs["seconds_normalization"] = time.monotonic() - started
+
+    def _prepare(self, layers):
+        """Makes dataset and function, and anew if other layers are to follow.
+
+        What is traced for layers that are frozen later would go on.
+        """
+        traced = (self.model, [id(layer) for layer in layers])
+        if traced == self._traced:
             return
+        self._traced = traced
+        self._dataset = self.sampler.dataset(self.batches)
+        self._forward = _forward_of(self.model)
+        if keras.backend.backend() == "tensorflow":
+            strategy = self.model.distribute_strategy
+            if strategy.num_replicas_in_sync > 1:
+                self._dataset = strategy.experimental_distribute_dataset(
+                    self._dataset
+                )
+
+    def _measure(self, layers):
+        """Mean and variance of each layer over all batches together."""
         means, squares = [0.0] * len(layers), [0.0] * len(layers)
+        seen = 0
         with _following_at_once(layers):
-            for inputs, _ in self.sampler.dataset(self.batches):
+            for inputs, _ in self._dataset:
                 self._forward(inputs)
+                seen += 1
                 for i, layer in enumerate(layers):
                     mean = _value(layer.moving_mean)
                     means[i] = means[i] + mean
-                    squares[i] = squares[i] + _value(layer.moving_variance)
                     squares[i] = squares[i] + mean**2
-        for layer, mean, square in zip(layers, means, squares, strict=True):
-            mean, square = mean / self.batches, square / self.batches
-            layer.moving_mean.assign(mean)
-            layer.moving_variance.assign(np.maximum(square - mean**2, 0.0))
+                    squares[i] = squares[i] + _value(layer.moving_variance)
+        means = [mean / seen for mean in means]
+        return [
+            (mean, np.maximum(square / seen - mean**2, 0.0))
+            for mean, square in zip(means, squares, strict=True)
+        ]
 
 
 def _forward_of(model):
@@ -84,7 +113,6 @@ def _forward_of(model):
 
     if keras.backend.backend() != "tensorflow":
         return forward
-    # Every replica sees the whole batch, so that all measure the same.
     run = model.distribute_strategy.run
     return tf.function(lambda inputs: run(forward, args=(inputs,)))
 
@@ -96,6 +124,20 @@ def _normalizations(model):
             yield layer
         elif isinstance(layer, keras.Model):
             yield from _normalizations(layer)
+
+
+@contextlib.contextmanager
+def _put_back(model):
+    """Puts back whatever is not trained: averages, random states."""
+    kept = [
+        (variable, keras.ops.convert_to_numpy(variable))
+        for variable in model.non_trainable_variables
+    ]
+    try:
+        yield
+    finally:
+        for variable, value in kept:
+            variable.assign(value)
 
 
 @contextlib.contextmanager

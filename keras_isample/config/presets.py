@@ -31,6 +31,8 @@ PRESETS = {
         "epsilon": 0.0,
     },
 }
-"""The papers' settings. Their hand schedules A and B, which `autolr-2018` was
-compared with: `--learning-rate 0.05` and `0.025`, `--lr-schedule step:400:0.1`.
+"""The papers' settings; what they do not tell, such as how the statistics of
+batch normalization are made, is as by default. Their hand schedules A and B,
+which `autolr-2018` was compared with: `--learning-rate 0.05` and `0.025`,
+`--lr-schedule step:400:0.1`.
 """

@@ -32,7 +32,8 @@ class TrainingConfig(Group):
     normalization_batches: "int" = setting(
         10,
         "Batches that the statistics of batch normalization are measured on "
-        "after each epoch, before scans are predicted; 0: moving averages.",
+        "after each epoch, before scans are predicted, in the time of about a "
+        "third as many steps; 0: moving averages.",
     )
     mixed_precision: "str" = setting(
         "none",

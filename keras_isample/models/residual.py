@@ -14,8 +14,8 @@ from keras import regularizers
 from keras_isample.models.normalization import BatchNormalization
 
 NORMALIZATION_MOMENTUM = 0.9
-"""Of the moving statistics. Whole scans are predicted with them after every
-epoch, so they must be those of the current weights; at Keras' default of 0.99
+"""Of the moving statistics. Where `NormalizationUpdate` does not measure them,
+whole scans are predicted with them after every epoch; at Keras' default of 0.99
 they trail by hundreds of steps. A patch holds thousands of voxels, so that ten
 steps give good statistics."""
 

@@ -116,5 +116,9 @@ class Recorder(keras.callbacks.Callback):
         row["epoch"] = epoch + 1
         row["step"] = (epoch + 1) * steps
         row["noise_scale"] = row["learning_rate"] / self.batch_size
-        row["seconds_training"] = self._trained - self._started
+        row["seconds_training"] = (
+            self._trained
+            - self._started
+            + row.pop("seconds_normalization", 0.0)
+        )
         return row

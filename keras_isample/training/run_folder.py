@@ -168,6 +168,8 @@ class RunFolder:
                 "Give the folder that fit wrote",
             )
         settings, data_path = read_settings(self.config_file)
+        # All settings are written; a run without this one is older than it.
+        settings.setdefault("normalization_batches", 0)
         return Config.from_settings(data_path, settings)
 
     def check_data(self, fingerprint):

@@ -165,10 +165,10 @@ class Trainer:
                 verbose=0,
                 shuffle=False,
                 callbacks=[
+                    *self._statistics,
                     DivergenceCheck(),
                     *self._loss_schedule(),
                     warmup,
-                    *self._statistics,
                     self._maps,
                     self.data.validation,
                     *callbacks,

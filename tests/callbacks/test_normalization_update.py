@@ -21,7 +21,18 @@ class Batches:
     def dataset(self, steps):
         self.asked.append(steps)
         labels = np.zeros(len(self.inputs[0]), "float32")
-        return [(tf.constant(x), labels) for x in self.inputs[:steps]]
+        return _Dataset(self, steps, labels)
+
+
+class _Dataset:
+    """Reads the inputs when it is iterated."""
+
+    def __init__(self, source, steps, labels):
+        self.source, self.steps, self.labels = source, steps, labels
+
+    def __iter__(self):
+        for inputs in self.source.inputs[: self.steps]:
+            yield tf.constant(inputs), self.labels
 
 
 @pytest.fixture
@@ -97,6 +108,44 @@ def test_frozen_layers_keep_what_they_have(batches):
     assert np.all(np.abs(layer.moving_mean) > 0)
 
 
+def test_layers_frozen_between_two_fits_keep_what_they_have(batches):
+    first, second = BatchNormalization(), BatchNormalization()
+    callback = after_an_epoch(model_of(first, second), batches)
+    first.trainable = False
+    before = first.moving_mean.numpy().copy()
+    batches.inputs += 1
+    callback.on_epoch_end(1, {})
+    np.testing.assert_array_equal(first.moving_mean, before)
+    first.trainable = True
+    callback.on_epoch_end(2, {})
+    np.testing.assert_allclose(first.moving_mean, before + 1, rtol=1e-5)
+
+
+def test_an_interruption_leaves_what_was_there(batches, monkeypatch):
+    layer = BatchNormalization()
+    model = model_of(layer)
+    callback = after_an_epoch(model, batches)
+    before = layer.moving_mean.numpy().copy()
+    shown, forward = [], callback._forward
+
+    def interrupted(inputs):
+        if shown:
+            raise KeyboardInterrupt
+        shown.append(forward(inputs))
+
+    callback._forward = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        callback.on_epoch_end(1, {})
+    np.testing.assert_array_equal(layer.moving_mean, before)
+    assert layer.momentum == 0.99
+
+
+def test_time_is_in_the_logs(batches):
+    callback, logs = after_an_epoch(model_of(BatchNormalization()), batches), {}
+    callback.on_epoch_end(1, logs)
+    assert logs["seconds_normalization"] > 0
+
+
 def test_without_normalization_nothing_is_read(batches):
     after_an_epoch(model_of(layers.Dense(2)), batches)
     assert batches.asked == []
@@ -106,7 +155,8 @@ def test_training_is_not_affected(batches):
     def trained(callbacks):
         keras.utils.set_random_seed(0)
         layer = BatchNormalization()
-        model = model_of(layers.Dense(4), layer, layers.Dense(1))
+        inside = layers.Dense(4), layer, layers.Dropout(0.5), layers.Dense(1)
+        model = model_of(*inside)
         model.compile("sgd", "mse")
         x = batches.inputs.reshape(-1, 3)
         data = tf.data.Dataset.from_tensor_slices((x, x[:, :1])).batch(4)
@@ -134,3 +184,29 @@ def test_setting_says_how_many(ball_config, number):
     data = read_run_data(config, lambda line: None).prepare()
     found = Trainer(config, data)._statistics
     assert [callback.batches for callback in found] == [number] * bool(number)
+
+
+def test_statistics_come_before_all_that_predicts(
+    monkeypatch, tmp_path, ball_config
+):
+    from keras_isample.callbacks import DivergenceCheck
+    from keras_isample.callbacks import ErrorMapUpdate
+    from keras_isample.callbacks import LearningRateWarmup
+    from keras_isample.callbacks import VolumeDice
+    from keras_isample.training.run_data import read_run_data
+    from keras_isample.training.run_folder import RunFolder
+
+    config = ball_config()
+    data = read_run_data(config, lambda line: None).prepare()
+    trainer, given = Trainer(config, data), []
+    monkeypatch.setattr(
+        trainer.model,
+        "fit",
+        lambda *_, callbacks, **__: given.extend(callbacks),
+    )
+    warmup = LearningRateWarmup(0.1, 3)
+    trainer.train(RunFolder(tmp_path), [], warmup, 1)
+    kinds = [type(callback) for callback in given]
+    ours = kinds.index(NormalizationUpdate)
+    for later in (DivergenceCheck, ErrorMapUpdate, VolumeDice):
+        assert ours < kinds.index(later)
