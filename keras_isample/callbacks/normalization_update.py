@@ -22,7 +22,8 @@ class NormalizationUpdate(keras.callbacks.Callback):
     the best epoch suffer. After each epoch a few batches, drawn as those of
     the epoch, go through the network, and the moments of each layer over all
     of them take the place of its averages. All else that such a pass changes,
-    the random state of dropout above all, is put back.
+    the random state of dropout above all, is put back (with torch, whose
+    dropout draws from a state of its own, that is not).
 
     Goes before all callbacks that predict. Layers that are not trainable keep
     what they have. Adds `seconds_normalization` to the epoch's logs.
