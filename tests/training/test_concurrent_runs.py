@@ -161,6 +161,11 @@ def test_worker_that_is_killed_is_replaced(tmp_path, config, patience, caplog):
         if epoch in (0, 2):
             (worker,) = workers(run)
             os.kill(worker, signal.SIGKILL)
+        else:
+            # It is noticed when the next map is to be made; training could
+            # end before.
+            told = (epoch + 1) // 2
+            wait_until(lambda: caplog.text.count("by SIGKILL") == told)
 
     fit(config, run, callbacks=[LambdaCallback(on_epoch_begin=kill)])
     assert caplog.text.count("was killed by SIGKILL") == 2
