@@ -14,8 +14,7 @@ from keras_isample.inference.full_volume import predict_volume
 from keras_isample.inference.plain import TileMemoryError
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import too_little_memory
-from keras_isample.volumes.components import keep_largest_components
-from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.components import keep_largest_in_scan
 from keras_isample.volumes.writing import write_volume
 
 
@@ -122,8 +121,5 @@ def predict_case(model, case, tile_memory, postprocess, probabilities=False):
     labels, chances = result if probabilities else (result, None)
     if postprocess == "largest-component":
         facts = Preprocessing.from_metadata(model.metadata)
-        array = keep_largest_components(
-            labels.array, counts=facts.kept_components()
-        )
-        labels = Volume(array, labels.affine)
+        labels = keep_largest_in_scan(labels, counts=facts.kept_components())
     return labels, chances

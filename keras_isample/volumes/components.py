@@ -11,6 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import ndimage
 
+from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.volume import from_canonical
+from keras_isample.volumes.volume import to_canonical
+
 # A further component stays if it has this share of the voxels of the largest.
 MIN_SHARE = 0.2
 
@@ -50,6 +54,25 @@ def keep_largest_components(
             count = (counts or {}).get(class_index, 1)
             _keep_in_box(result[box], class_index, count)
     return result
+
+
+def keep_largest_in_scan(
+    labels: Volume, *, counts: Mapping[int, int] | None = None
+) -> Volume:
+    """`keep_largest_components`, the same however the axes are stored.
+
+    Of equally large components the first in scan order wins, so that voxels
+    are gone through along the anatomical axes (closest RAS+), not the file's.
+
+    Args:
+        labels: Label map with its place in space.
+        counts: As of `keep_largest_components`.
+
+    Returns:
+        A new label map on the grid of `labels`.
+    """
+    kept = keep_largest_components(to_canonical(labels).array, counts=counts)
+    return Volume(from_canonical(kept, labels), labels.affine)
 
 
 def _boxes(label_map):

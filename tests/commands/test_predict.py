@@ -71,13 +71,8 @@ def test_orientation_changes_no_voxel(tmp_path, ball_run, scan, codes):
         nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(codes)
     )
     nib.save(image.as_reoriented(change), scan.with_name("turned.nii.gz"))
-    # Of equally large components the first in scan order stays.
     paths = predict(
-        ball_run.path,
-        [scan.parent],
-        tmp_path / "out",
-        tile_memory=MEMORY,
-        postprocess="none",
+        ball_run.path, [scan.parent], tmp_path / "out", tile_memory=MEMORY
     )
     straight, turned = (nib.load(path) for path in paths)
     assert nib.aff2axcodes(turned.affine) == tuple(codes)

@@ -1,8 +1,11 @@
+import nibabel as nib
 import numpy as np
 import pytest
 
 from keras_isample.volumes import components
 from keras_isample.volumes.components import keep_largest_components
+from keras_isample.volumes.components import keep_largest_in_scan
+from keras_isample.volumes.volume import Volume
 
 
 def test_only_the_largest_component_of_a_class_stays():
@@ -121,3 +124,20 @@ def test_components_reach_across_slabs(monkeypatch, voxels):
     )
     label_map[:2, 3] = label_map[4:6, 3, 1:] = 0
     np.testing.assert_array_equal(keep_largest_components(label_map), expected)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "PLI", "SRA", "LPS"])
+def test_of_equal_components_the_same_stays_in_any_orientation(codes):
+    array = np.zeros((6, 7, 8), np.uint8)
+    array[0, 6, 7] = array[5, 0, 0] = array[3, 3, 3] = 1
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    change = nib.orientations.axcodes2ornt(codes)
+    back = nib.orientations.inv_ornt_aff(change, array.shape)
+    turned = Volume(nib.apply_orientation(array, change), affine @ back)
+    kept = keep_largest_in_scan(turned)
+    np.testing.assert_array_equal(kept.affine, turned.affine)
+    expected = np.zeros_like(array)
+    expected[0, 6, 7] = 1
+    np.testing.assert_array_equal(
+        kept.array, nib.apply_orientation(expected, change)
+    )
