@@ -137,6 +137,22 @@ def test_saved_model_loads_after_import_of_the_package(ball_run):
 @pytest.mark.parametrize(
     "option, value",
     [
+        ("--data", ["x"]),
+        ("--split", ["test"]),
+        ("--sides", []),
+        ("--postprocess", ["none"]),
+        ("--tile-memory", ["1GB"]),
+    ],
+)
+def test_folders_are_evaluated_without_options_of_runs(option, value):
+    folders = ["--reference", "/none", "--prediction", "/none"]
+    line = refusal("evaluate", *folders, option, *value)
+    assert line.startswith(f"{option}: needs RUN")
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
         ("--epochs", "many"),
         ("--epochs", "0"),
         ("--epochs", "1.5"),

@@ -5,9 +5,6 @@ import os
 from keras_isample.config import parse_bytes
 from keras_isample.errors import InputError
 
-POSTPROCESSING = ("largest-component", "none")
-"""What predictions go through before they are written."""
-
 
 def tile_bytes(text):
     """Bytes that `--tile-memory` names; `None` for auto."""

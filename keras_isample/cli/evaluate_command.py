@@ -2,11 +2,11 @@
 
 import click
 
-from keras_isample.cli.arguments import POSTPROCESSING
 from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
+from keras_isample.cli.prediction_options import prediction_options
 from keras_isample.cli.progress_bar import ProgressBar
 from keras_isample.errors import InputError
 
@@ -28,24 +28,11 @@ from keras_isample.errors import InputError
 @click.option("--reference", type=click.Path(), help="Folder of label maps.")
 @click.option("--prediction", type=click.Path(), help="Folder of label maps.")
 @click.option(
-    "--postprocess",
-    type=click.Choice(POSTPROCESSING),
-    default="largest-component",
-    show_default=True,
-)
-@click.option(
     "--sides",
     is_flag=True,
     help="Left and right of merged structures apart, too.",
 )
-@click.option(
-    "--tile-memory",
-    default="auto",
-    show_default=True,
-    help="Of one tile; auto: 8GB for 3D U-Nets, else 1GB.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@prediction_options
 def evaluate(
     run,
     split,
@@ -70,19 +57,13 @@ def evaluate(
             "needs either RUN or both --reference and --prediction",
             "Give one of the two",
         )
-    if data and not run:
-        raise InputError("--data", "needs RUN", "Name the run to evaluate")
+    if not run:
+        _refuse_options_of_runs()
     if split == "all" and not data:
         raise InputError(
             "--split",
             "is all, which mixes a run's training and test cases",
             "Choose one of them, or give another data set with --data",
-        )
-    if sides and not run:
-        raise InputError(
-            "--sides",
-            "needs RUN, which knows what its classes merge",
-            "Leave it away",
         )
     size = tile_bytes(tile_memory)
     if run:
@@ -114,3 +95,17 @@ def evaluate(
     if "sides" in summary:
         click.echo(format_table(summary["sides"]))
     click.echo(path)
+
+
+def _refuse_options_of_runs():
+    """Label maps in folders are measured as they are, all of them."""
+    context = click.get_current_context()
+    names = ("data", "split", "sides", "postprocess", "tile_memory")
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not click.core.ParameterSource.DEFAULT:
+            raise InputError(
+                "--" + name.replace("_", "-"),
+                "needs RUN",
+                "Leave it away, or name the run to evaluate",
+            )

@@ -2,11 +2,11 @@
 
 import click
 
-from keras_isample.cli.arguments import POSTPROCESSING
 from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
+from keras_isample.cli.prediction_options import prediction_options
 from keras_isample.cli.progress_bar import ProgressBar
 
 
@@ -15,20 +15,7 @@ from keras_isample.cli.progress_bar import ProgressBar
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option("--out", required=True, type=click.Path(), help="Folder.")
 @click.option("--probabilities", is_flag=True, help="Write them too.")
-@click.option(
-    "--postprocess",
-    type=click.Choice(POSTPROCESSING),
-    default="largest-component",
-    show_default=True,
-)
-@click.option(
-    "--tile-memory",
-    default="auto",
-    show_default=True,
-    help="Of one tile; auto: 8GB for 3D U-Nets, else 1GB.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@prediction_options
 def predict(
     run, inputs, out, probabilities, postprocess, tile_memory, overwrite, quiet
 ):

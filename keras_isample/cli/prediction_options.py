@@ -1,0 +1,28 @@
+"""Options of the commands that predict."""
+
+import click
+
+_OPTIONS = (
+    click.option(
+        "--postprocess",
+        type=click.Choice(["largest-component", "none"]),
+        default="largest-component",
+        show_default=True,
+        help="Whether one component of each structure stays, or all.",
+    ),
+    click.option(
+        "--tile-memory",
+        default="auto",
+        show_default=True,
+        help="Of one tile; auto: 8GB for 3D U-Nets, else 1GB.",
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace existing files."),
+    click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+)
+
+
+def prediction_options(command):
+    """Adds options of predictions to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
