@@ -19,6 +19,7 @@ from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.experiments.provenance import CommitRecord
 from keras_isample.experiments.provenance import note_commit
+from keras_isample.experiments.sharing import share
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.history import epochs_since_best
@@ -107,6 +108,9 @@ class Comparison:
     ) -> None:
         """Trains and evaluates every run that has not finished.
 
+        Several processes may do so in the same folder: each takes runs that
+        nobody is at, and all return when the last is done.
+
         Args:
             command_line: Kept in the manifests.
             callbacks: More Keras callbacks for each run.
@@ -119,12 +123,20 @@ class Comparison:
         """
         self.check()
         pairs = self.pairs()
-        for number, (arm, seed) in enumerate(pairs, start=1):
-            folder = self.run_folder(arm, seed)
-            say(f"run {number} of {len(pairs)}: {folder.path}")
-            if not self.has_finished(arm, seed):
-                self._train_one(arm, seed, command_line, callbacks, progress)
+
+        def work(pair):
+            folder = self.run_folder(*pair)
+            say(f"run {pairs.index(pair) + 1} of {len(pairs)}: {folder.path}")
+            if not self.has_finished(*pair):
+                self._train_one(*pair, command_line, callbacks, progress)
             self._evaluate(folder)
+
+        share(pairs, work, self.lock, say=say)
+
+    def lock(self, pair: tuple[Arm, int]) -> Path:
+        """The lock file of a run, see `sharing`."""
+        path = self.run_folder(*pair).path
+        return path.with_name(f".{path.name}.lock")
 
     def check(self) -> None:
         """Refuses runs that were made with other settings.

@@ -10,6 +10,7 @@ from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.result_curves import draw_training
 from keras_isample.experiments.result_tables import runs_table
+from keras_isample.experiments.sharing import share
 from keras_isample.experiments.statistics import measure
 from keras_isample.experiments.tables import Table
 from keras_isample.figures.boxes import draw_boxes
@@ -91,9 +92,10 @@ class FineTuningExperiment(Experiment):
 
     def _test_first(self):
         """Tests every pre-trained model on the manual labels."""
-        for arm, seed in self.first.pairs():
-            folder = self.first.run_folder(arm, seed)
-            if not self._summary_of_first(arm, seed).is_file():
+
+        def work(pair):
+            folder = self.first.run_folder(*pair)
+            if not self._summary_of_first(*pair).is_file():
                 evaluate_run(
                     folder.path,
                     "test",
@@ -102,6 +104,8 @@ class FineTuningExperiment(Experiment):
                     postprocess="none",
                     overwrite=True,
                 )
+
+        share(self.first.pairs(), work, self.first.lock)
 
     def _check_origins(self):
         """Refuses fine-tuning that began before its origin had ended."""

@@ -1,14 +1,10 @@
 """One member of a population, during one period."""
 
-import contextlib
-import fcntl
-import os
-import time
 from dataclasses import asdict
 from dataclasses import dataclass
-from pathlib import Path
 
 from keras_isample.errors import InputError
+from keras_isample.volumes.lock import held
 
 _PATIENCE = 120
 """Seconds to wait for another process that still writes to the folder."""
@@ -99,7 +95,8 @@ class MemberRunner:
 
         folder = RunFolder(task.folder)
         folder.path.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.path):
+        # A worker whose driver was killed may live on for a moment.
+        with held(folder.path / "lock", patience=_PATIENCE):
             if not folder.state_file.exists():
                 copy_state(RunFolder(task.origin), folder)
             try:
@@ -144,37 +141,3 @@ def _limit_threads(threads):
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-
-
-@contextlib.contextmanager
-def _locked(folder):
-    """Holds a folder for oneself, and notes the process in its `lock`.
-
-    A worker whose driver was killed may live on for a moment.
-    """
-    path = Path(folder) / "lock"
-    with open(path, "a+", encoding="utf-8") as file:
-        _wait_for_lock(file, path)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def _wait_for_lock(file, path):
-    limit = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > limit:
-                raise InputError(
-                    path,
-                    "another process is training this member",
-                    "Wait for it, or end it",
-                ) from None
-            time.sleep(0.1)
-        except OSError:
-            # A file system without locks.
-            return

@@ -22,10 +22,14 @@ from keras_isample.training.run_folder import new_manifest
 from keras_isample.training.run_loss import class_weights_of
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
+from keras_isample.volumes.lock import held
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
 
 log = logging.getLogger(__name__)
+
+_PATIENCE = 5
+"""Seconds to wait for another process that may just be ending."""
 
 
 @dataclass(frozen=True)
@@ -125,33 +129,51 @@ def opened_run(
 
     Raises:
         InputError: If the data cannot be used or have changed, or the folder
-            holds a run already.
+            holds a run already or is that of another process.
     """
     folder = RunFolder(run)
     if resume:
         folder.config()
     data = read_run_data(config, say)
     manifest = new_manifest(data.parts, config.data.seed, command_line)
-    if resume:
-        folder.reopen(config, manifest)
-        folder.update_manifest(finished=None)
-    else:
-        folder.create(config, manifest, overwrite=overwrite)
+    with _alone(folder.path):
+        if resume:
+            folder.reopen(config, manifest)
+            folder.update_manifest(finished=None)
+        else:
+            folder.create(config, manifest, overwrite=overwrite)
+        try:
+            prepared = data.prepare(progress)
+            folder.check_data(prepared.fingerprint())
+            if config.training.early_stopping and not prepared.validation.cases:
+                raise InputError(
+                    "--early-stopping",
+                    "needs a validation case, and the split leaves none",
+                    "Use a split such as 0.7,0.1,0.2",
+                )
+            _tell_class_weights(config, folder, prepared, say)
+            yield folder, prepared
+        except (InputError, OSError):
+            if not resume and not folder.has_begun():
+                folder.undo()
+            raise
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """Keeps other processes from training in the same folder."""
+    if path.exists() and not path.is_dir():
+        # Refused when it is made.
+        yield
+        return
+    path.mkdir(parents=True, exist_ok=True)
     try:
-        prepared = data.prepare(progress)
-        folder.check_data(prepared.fingerprint())
-        if config.training.early_stopping and not prepared.validation.cases:
-            raise InputError(
-                "--early-stopping",
-                "needs a validation case, and the split leaves none",
-                "Use a split such as 0.7,0.1,0.2",
-            )
-        _tell_class_weights(config, folder, prepared, say)
-        yield folder, prepared
-    except (InputError, OSError):
-        if not resume and not folder.has_begun():
-            folder.undo()
-        raise
+        with held(path / ".lock", patience=_PATIENCE):
+            yield
+    finally:
+        # A folder that was taken back.
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 def _tell_class_weights(config, folder, prepared, say):

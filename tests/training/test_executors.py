@@ -321,10 +321,11 @@ class _Killer:
         self.killed = None
 
     def __call__(self, members):
-        if self.killed is None and self.lock.exists():
-            pid, rows = self.lock.read_text(), members[self.member]
-            if pid and len(rows) == 1 and rows[0]["epoch"] == 3:
-                self.killed = int(pid)
+        rows = members[self.member]
+        if self.killed is None and [row["epoch"] for row in rows] == [3]:
+            # Nothing is in it for a moment.
+            with contextlib.suppress(FileNotFoundError, IndexError):
+                self.killed = int(self.lock.read_text().split()[0])
                 os.kill(self.killed, signal.SIGKILL)
 
 

@@ -13,6 +13,7 @@ from keras_isample.config import Config
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
 from keras_isample.errors import InputError
+from keras_isample.training import run
 from keras_isample.training import run_data
 from keras_isample.training.history import read_history
 from keras_isample.training.run import fit
@@ -21,6 +22,7 @@ from keras_isample.training.run_data import read_run_data
 from keras_isample.training.run_data import split_cohort
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.trainer import Trainer
+from keras_isample.volumes.lock import held
 
 
 @pytest.fixture
@@ -167,6 +169,17 @@ def test_resuming_a_finished_run_changes_nothing(ball_run, ball_config):
     assert result.best_dice == ball_run.best_dice
     assert model.read_bytes() == before
     assert (ball_run.path / "history.csv").read_text() == history
+
+
+def test_run_of_another_process_is_refused(monkeypatch, ball_run, ball_config):
+    monkeypatch.setattr(run, "_PATIENCE", 0)
+    history = (ball_run.path / "history.csv").read_text()
+    with held(ball_run.path / ".lock"):
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(InputError, match=f"process {os.getpid()}"):
+                fit(ball_config(epochs=9), ball_run.path, **options)
+    assert (ball_run.path / "history.csv").read_text() == history
+    assert RunFolder(ball_run.path).config() == ball_config()
 
 
 def test_resuming_nothing_is_refused(tmp_path, ball_config):

@@ -1,0 +1,75 @@
+"""Locks: one at a time, freed by the system, telling who holds them."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from keras_isample.volumes.lock import Busy
+from keras_isample.volumes.lock import held
+
+HOLD = (
+    "import sys, time\n"
+    "from keras_isample.volumes.lock import held\n"
+    "with held(sys.argv[1]):\n"
+    "    print('held', flush=True)\n"
+    "    time.sleep(600)\n"
+)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A process that holds the lock."""
+    command = [sys.executable, "-c", HOLD, tmp_path / "lock"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "held\n"
+        yield child
+        child.kill()
+
+
+def test_one_at_a_time(tmp_path):
+    with held(tmp_path / "lock"):
+        with pytest.raises(Busy, match=str(os.getpid())):
+            with held(tmp_path / "lock"):
+                pass
+    with held(tmp_path / "lock"):
+        pass
+    assert not os.listdir(tmp_path)
+
+
+def test_other_process_is_named(tmp_path, other):
+    with pytest.raises(Busy, match=f"process {other.pid} on "):
+        with held(tmp_path / "lock"):
+            pass
+    assert (tmp_path / "lock").exists()
+
+
+def test_killed_process_frees_it(tmp_path, other):
+    other.kill()
+    other.wait()
+    with held(tmp_path / "lock"):
+        assert (tmp_path / "lock").read_text().split()[0] == str(os.getpid())
+    assert not os.listdir(tmp_path)
+
+
+def test_patient_one_gets_it(tmp_path, other):
+    killer = threading.Timer(0.5, other.kill)
+    killer.start()
+    with held(tmp_path / "lock", patience=60):
+        assert killer.finished.is_set()
+
+
+def test_removed_by_hand_it_is_made_anew(tmp_path):
+    with held(tmp_path / "lock"):
+        (tmp_path / "lock").unlink()
+        with held(tmp_path / "lock"):
+            pass
+    assert not os.listdir(tmp_path)
+
+
+def test_errors_free_it(tmp_path):
+    with pytest.raises(KeyError), held(tmp_path / "lock"):
+        raise KeyError
+    assert not os.listdir(tmp_path)
