@@ -125,6 +125,8 @@ class Comparison:
         pairs = self.pairs()
 
         def work(pair):
+            # Another process may have begun it in the meantime.
+            self._check_settings(*pair)
             folder = self.run_folder(*pair)
             say(f"run {pairs.index(pair) + 1} of {len(pairs)}: {folder.path}")
             if not self.has_finished(*pair):

@@ -48,10 +48,10 @@ class Experiment(ABC):
         say(str(self.folder / "report.md"))
         return tables
 
-    def train(self, **options):
+    def train(self, *, say, **options):
         """Trains what has not finished; see `Comparison.train`."""
         for comparison in self.comparisons:
-            comparison.train(**options)
+            comparison.train(say=say, **options)
 
     @abstractmethod
     def _write_report(self):

@@ -68,12 +68,12 @@ class FineTuningExperiment(Experiment):
         )
         self.comparisons = [self.first, self.second]
 
-    def train(self, **options):
+    def train(self, *, say, **options):
         """Trains, tests and tunes what has not finished."""
-        self.first.train(**options)
-        self._test_first()
+        self.first.train(say=say, **options)
+        self._test_first(say)
         self._check_origins()
-        self.second.train(**options)
+        self.second.train(say=say, **options)
 
     def _tuned(self, arm):
         """An arm's fine-tuning, with the loss that its schedule ends with."""
@@ -90,7 +90,7 @@ class FineTuningExperiment(Experiment):
             start=lambda seed: self.first.run_folder(arm, seed).path,
         )
 
-    def _test_first(self):
+    def _test_first(self, say):
         """Tests every pre-trained model on the manual labels."""
 
         def work(pair):
@@ -105,7 +105,7 @@ class FineTuningExperiment(Experiment):
                     overwrite=True,
                 )
 
-        share(self.first.pairs(), work, self.first.lock)
+        share(self.first.pairs(), work, self.first.lock, say=say)
 
     def _check_origins(self):
         """Refuses fine-tuning that began before its origin had ended."""

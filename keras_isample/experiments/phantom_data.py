@@ -1,15 +1,13 @@
 """The phantom of an experiment, drawn once."""
 
 import json
+import math
 from pathlib import Path
 
 from keras_isample.data.phantom_files import MARK
 from keras_isample.data.phantom_kinds import write_phantom_of_kind
 from keras_isample.errors import InputError
 from keras_isample.volumes.lock import held
-
-_PATIENCE = 600
-"""Seconds to wait for another process that draws it."""
 
 
 def open_phantom(path, kind="ct", *, cases=None, shape=None, progress=None):
@@ -30,12 +28,15 @@ def open_phantom(path, kind="ct", *, cases=None, shape=None, progress=None):
     """
     path = Path(path)
     mark = path / MARK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with held(path.with_name(f".{path.name}.lock"), patience=_PATIENCE):
-        if not mark.is_file():
-            return write_phantom_of_kind(
-                path, kind, cases=cases, shape=shape, progress=progress
-            )
+    if not mark.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f".{path.name}.lock")
+        # Another process may be drawing it.
+        with held(lock, patience=math.inf):
+            if not mark.is_file():
+                return write_phantom_of_kind(
+                    path, kind, cases=cases, shape=shape, progress=progress
+                )
     facts = json.loads(mark.read_text(encoding="utf-8"))
     asked = {
         "kind": kind,

@@ -34,7 +34,7 @@ def experiment_program(main):
                 command_line=sys.argv,
                 callbacks=[ProgressReport()],
             )
-        except InputError as error:
+        except (InputError, OSError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)

@@ -33,26 +33,28 @@ def share(
         items: In the order in which they are begun.
         work: Called with each, its lock held.
         lock: Function from an item to its lock file.
-        say: Called with a line when nothing but waiting is left.
+        say: Called with a line when nothing but waiting is left, and where
+            the file system has no locks, so that nothing can be shared.
     """
-    waited = False
+    waited = warned = False
     while items:
-        left = [item for item in items if not _worked(item, work, lock)]
+        left = []
+        for item in items:
+            path = lock(item)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.ExitStack() as stack:
+                try:
+                    locked = stack.enter_context(held(path))
+                except Busy:
+                    left.append(item)
+                    continue
+                if not (locked or warned):
+                    say(f"{path.parent} has no file locks: start this once")
+                    warned = True
+                work(item)
         if len(left) == len(items):
             if not waited:
                 say(f"waiting for another process, at work on {len(left)}")
             waited = True
             time.sleep(_PAUSE)
         items = left
-
-
-def _worked(item, work, lock):
-    path = lock(item)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(held(path))
-        except Busy:
-            return False
-        work(item)
-    return True

@@ -126,7 +126,9 @@ class AutoLR:
                 self.config, self.operator, folder, names, on_progress, say
             )
             record = population.train(executor)
-        folder.update_manifest(**finished_now(), best_val_dice=record.best_dice)
+            folder.update_manifest(
+                **finished_now(), best_val_dice=record.best_dice
+            )
         rows = read_history(folder.history_file)
         return FitResult(folder.path, record.best_dice, rows)
 

@@ -28,6 +28,8 @@ from keras_isample.volumes.writing import write_volume
 
 log = logging.getLogger(__name__)
 
+_LOCK = ".keras-isample.lock"
+
 _PATIENCE = 5
 """Seconds to wait for another process that may just be ending."""
 
@@ -100,9 +102,9 @@ def fit(
         elif config.network.init_from:
             say(trainer.take_first_weights())
         recorder = _train(config, folder, trainer, rows, replay, callbacks)
-    if config.training.save_error_maps:
-        _save_error_maps(folder, trainer.sampler)
-    folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
+        if config.training.save_error_maps:
+            _save_error_maps(folder, trainer.sampler)
+        folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
     return FitResult(folder.path, recorder.best, recorder.rows)
 
 
@@ -136,6 +138,8 @@ def opened_run(
         folder.config()
     data = read_run_data(config, say)
     manifest = new_manifest(data.parts, config.data.seed, command_line)
+    if not resume:
+        folder.check_new(overwrite)
     with _alone(folder.path):
         if resume:
             folder.reopen(config, manifest)
@@ -162,18 +166,21 @@ def opened_run(
 @contextlib.contextmanager
 def _alone(path):
     """Keeps other processes from training in the same folder."""
-    if path.exists() and not path.is_dir():
-        # Refused when it is made.
-        yield
-        return
-    path.mkdir(parents=True, exist_ok=True)
-    try:
-        with held(path / ".lock", patience=_PATIENCE):
+    with contextlib.ExitStack() as stack:
+        while True:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = held(path / _LOCK, patience=_PATIENCE)
+            # Whoever had it may take the whole folder back.
+            with contextlib.suppress(FileNotFoundError):
+                stack.enter_context(lock)
+                break
+        try:
             yield
-    finally:
-        # A folder that was taken back.
-        with contextlib.suppress(OSError):
-            path.rmdir()
+        finally:
+            stack.close()
+            # A folder that was taken back.
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def _tell_class_weights(config, folder, prepared, say):

@@ -79,24 +79,37 @@ class RunFolder:
         Raises:
             InputError: If the folder holds anything else.
         """
+        self.check_new(overwrite)
         if self._is_occupied():
-            if not overwrite:
-                raise InputError(
-                    self.path,
-                    "exists already",
-                    "Continue it with --resume, or choose another --run, or "
-                    "allow --overwrite",
-                )
-            if not self.config_file.is_file():
-                raise InputError(
-                    self.path,
-                    "exists and is no run, so it is not replaced",
-                    "Choose another --run",
-                )
             self._set_aside()
         # Alone and first: a folder with a configuration can be resumed.
         write_text(self.config_file, config.to_toml())
         self.reopen(config, manifest)
+
+    def check_new(self, overwrite=False):
+        """Refuses a folder in which no run can be made.
+
+        Args:
+            overwrite: Whether a run that is there may be replaced.
+
+        Raises:
+            InputError: If the folder holds anything else.
+        """
+        if not self._is_occupied():
+            return
+        if not overwrite:
+            raise InputError(
+                self.path,
+                "exists already",
+                "Continue it with --resume, or choose another --run, or "
+                "allow --overwrite",
+            )
+        if not self.config_file.is_file():
+            raise InputError(
+                self.path,
+                "exists and is no run, so it is not replaced",
+                "Choose another --run",
+            )
 
     def reopen(self, config, manifest):
         """Completes and tidies the folder of a run that may have been killed.

@@ -1,6 +1,7 @@
 """Locks, so that two processes do not write to the same folder."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -19,57 +20,79 @@ class Busy(InputError):
 
 
 @contextlib.contextmanager
-def held(path: str | os.PathLike, *, patience: float = 0.0) -> Iterator[None]:
+def held(path: str | os.PathLike, *, patience: float = 0.0) -> Iterator[bool]:
     """Holds a lock file while the block runs, and removes it afterwards.
 
     The system frees it when its process ends, however that ends. The file
-    says which process and machine hold it. Where the file system has no
-    locks, nothing is held.
+    says which process and machine hold it.
 
     Args:
         path: The lock file. Its folder must exist.
         patience: Seconds to wait for another process.
+
+    Yields:
+        Whether it is held; not where the file system has no locks.
 
     Raises:
         Busy: If another process, or this one, still holds it then.
     """
     path = Path(path)
     limit = time.monotonic() + patience
-    while (file := _taken(path)) is None:
-        if time.monotonic() > limit:
-            raise Busy(
-                path.parent,
-                f"process {_owner(path)} is working on it",
-                "Wait for it, or end it",
-            )
-        time.sleep(_PAUSE)
+    while True:
+        file = open(path, "a+", encoding="utf-8")
+        try:
+            locked = _lock(file)
+            # Whoever held it may have removed it between our two calls.
+            if _is_at(file, path):
+                break
+            file.close()
+        except BlockingIOError:
+            file.close()
+            if time.monotonic() >= limit:
+                raise Busy(
+                    path.parent,
+                    f"process {_owner(path)} is working on it",
+                    "Wait for it, or end it",
+                ) from None
+            time.sleep(_PAUSE)
+        except BaseException:
+            file.close()
+            raise
     with file:
         file.truncate(0)
         file.write(f"{os.getpid()} {socket.gethostname()}")
         file.flush()
         try:
-            yield
+            yield locked
         finally:
-            path.unlink(missing_ok=True)
+            if _is_at(file, path):
+                path.unlink(missing_ok=True)
 
 
-def _taken(path):
-    """The locked file, or `None` if somebody else has it."""
-    file = open(path, "a+", encoding="utf-8")
+def _lock(file):
+    """Locks an open file, or returns False where there are no locks.
+
+    Raises:
+        BlockingIOError: If somebody else has it.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        file.close()
-        return None
-    except OSError:
-        # A file system without locks.
-        return file
-    # Whoever held it may have removed it between our two calls.
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-            return file
-    file.close()
-    return None
+    except OSError as error:
+        # Some network file systems say EACCES.
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise BlockingIOError from error
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        return False
+    return True
+
+
+def _is_at(file, path):
+    """Whether an open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _owner(path):

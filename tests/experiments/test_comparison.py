@@ -1,5 +1,6 @@
 """Runs of a comparison: equal but for arm and seed, resumed, left alone."""
 
+import contextlib
 import json
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from keras_isample.errors import InputError
 from keras_isample.experiments import Arm
 from keras_isample.experiments import Comparison
+from keras_isample.experiments import sharing
 from keras_isample.experiments.provenance import git_commit
 from keras_isample.training import recorder
+from keras_isample.volumes.lock import held
 
 
 def again(comparison, **settings):
@@ -57,6 +60,46 @@ def test_finished_runs_are_left_alone(comparison, pretend):
     after = {p: p.stat().st_mtime_ns for p in comparison.folder.rglob("*")}
     assert after == before
     assert len(said) == 4
+
+
+def test_run_of_another_process_is_waited_for(comparison, pretend, monkeypatch):
+    monkeypatch.setattr(sharing, "_PAUSE", 0.01)
+    *rest, last = comparison.pairs()
+    for arm, seed in rest:
+        pretend(arm, seed, [0.1, 0.2, 0.3, 0.4], test_dice=0.5)
+    said = []
+    with contextlib.ExitStack() as other:
+        other.enter_context(held(comparison.lock(last)))
+
+        def say(line):
+            said.append(line)
+            if line.startswith("waiting"):
+                pretend(*last, [0.1, 0.2, 0.3, 0.4], test_dice=0.5)
+                other.close()
+
+        comparison.train(say=say)
+    assert [line.split()[0] for line in said] == [
+        *["run"] * 3,
+        "waiting",
+        "run",
+    ]
+
+
+def test_run_begun_with_other_settings_in_the_meantime_is_refused(
+    comparison, pretend
+):
+    (arm, seed), (other, _) = comparison.pairs()[:2]
+    pretend(arm, seed, [0.1, 0.2, 0.3, 0.4], test_dice=0.5)
+
+    def say(line):
+        if line.startswith("run 1 "):
+            pretend(other, seed, [0.1, 0.2, 0.3, 0.4], test_dice=0.5)
+            file = comparison.run_folder(other, seed).config_file
+            text = file.read_text().replace("width = 0.3", "width = 0.4")
+            file.write_text(text)
+
+    with pytest.raises(InputError, match="width = 0.4, not 0.3"):
+        comparison.train(say=say)
 
 
 def test_run_with_other_settings_is_refused(comparison, pretend):

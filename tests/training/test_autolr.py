@@ -9,11 +9,14 @@ import pytest
 from keras_isample.errors import InputError
 from keras_isample.training import autolr
 from keras_isample.training import population
+from keras_isample.training import run
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.member import Outcome
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.state import load_progress
+from keras_isample.volumes.lock import Busy
+from keras_isample.volumes.lock import held
 
 
 class Actors:
@@ -264,6 +267,24 @@ def test_overwritten_run_comes_back_if_nothing_begins(
         AutoLR(config).fit(tmp_path / "run", overwrite=True)
     found = PopulationRecord.load(tmp_path / "run" / "autolr.json")
     assert found == record
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_population_of_another_process_is_refused(
+    find, tmp_path, monkeypatch, begun
+):
+    monkeypatch.setattr(run, "_PATIENCE", 0)
+    folder = tmp_path / "run"
+    if begun:
+        find(Actors(highest_rate_wins))
+    folder.mkdir(exist_ok=True)
+    before = sorted(folder.iterdir())
+    actors = Actors(highest_rate_wins)
+    with held(folder / run._LOCK):
+        with pytest.raises(Busy):
+            find(actors, epochs=8)
+    assert not actors.tasks
+    assert before == (sorted(folder.iterdir()) if begun else [])
 
 
 def test_scores_that_nobody_has_are_told(find):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import threading
+import time
 
 import keras
 import nibabel as nib
@@ -174,12 +176,30 @@ def test_resuming_a_finished_run_changes_nothing(ball_run, ball_config):
 def test_run_of_another_process_is_refused(monkeypatch, ball_run, ball_config):
     monkeypatch.setattr(run, "_PATIENCE", 0)
     history = (ball_run.path / "history.csv").read_text()
-    with held(ball_run.path / ".lock"):
+    with held(ball_run.path / run._LOCK):
         for options in ({"resume": True}, {"overwrite": True}):
             with pytest.raises(InputError, match=f"process {os.getpid()}"):
                 fit(ball_config(epochs=9), ball_run.path, **options)
     assert (ball_run.path / "history.csv").read_text() == history
     assert RunFolder(ball_run.path).config() == ball_config()
+
+
+def test_folder_taken_back_is_made_again_by_who_waited(tmp_path):
+    path = tmp_path / "runs/run"
+    begun = threading.Event()
+
+    def other():
+        with run._alone(path):
+            begun.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    begun.wait(60)
+    with run._alone(path):
+        thread.join()
+        assert os.listdir(path) == [run._LOCK]
+    assert not path.exists()
 
 
 def test_resuming_nothing_is_refused(tmp_path, ball_config):

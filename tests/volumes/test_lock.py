@@ -1,6 +1,10 @@
 """Locks: one at a time, freed by the system, telling who holds them."""
 
+import contextlib
+import errno
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -58,15 +62,65 @@ def test_patient_one_gets_it(tmp_path, other):
     killer = threading.Timer(0.5, other.kill)
     killer.start()
     with held(tmp_path / "lock", patience=60):
-        assert killer.finished.is_set()
+        killer.join()
+        assert other.wait() == -signal.SIGKILL
 
 
 def test_removed_by_hand_it_is_made_anew(tmp_path):
-    with held(tmp_path / "lock"):
-        (tmp_path / "lock").unlink()
+    path = tmp_path / "lock"
+    with contextlib.ExitStack() as first:
+        first.enter_context(held(path))
+        path.unlink()
+        with held(path):
+            # The first one leaves the file of the second alone.
+            first.close()
+            with pytest.raises(Busy), held(path):
+                pass
+    assert not os.listdir(tmp_path)
+
+
+def test_removed_while_it_was_being_locked_it_is_made_anew(
+    tmp_path, monkeypatch
+):
+    path, calls = tmp_path / "lock", []
+
+    def flock(file, operation):
+        if not calls:
+            path.unlink()
+        calls.append(operation)
+        real(file, operation)
+
+    real = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with held(path):
+        assert path.exists()
+        with pytest.raises(Busy), held(path):
+            pass
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_system_without_locks_holds_nothing(tmp_path, monkeypatch, code):
+    monkeypatch.setattr(fcntl, "flock", failing(code))
+    with held(tmp_path / "lock") as locked:
+        assert not locked
+    assert not os.listdir(tmp_path)
+
+
+def test_other_errors_are_passed_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", failing(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         with held(tmp_path / "lock"):
             pass
-    assert not os.listdir(tmp_path)
+
+
+def failing(code):
+    """A `flock` that fails."""
+
+    def flock(file, operation):
+        raise OSError(code, os.strerror(code))
+
+    return flock
 
 
 def test_errors_free_it(tmp_path):
