@@ -10,12 +10,11 @@ import click
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import RateExperiment
-from keras_isample.experiments import open_phantom
-from keras_isample.experiments.program import experiment_folder
 from keras_isample.experiments.program import experiment_program
-from keras_isample.experiments.program import kept_with
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
+from keras_isample.experiments.subject import phantom_options
+from keras_isample.experiments.subject import subject_of
 
 SETTINGS = Path(__file__).parent / "config.toml"
 
@@ -38,8 +37,7 @@ SETTINGS = Path(__file__).parent / "config.toml"
 @click.option("--period", type=int, help="Instead of the file's.")
 @length_options
 @click.option("--out", default="runs/autolr", show_default=True)
-@click.option("--cases", default=17, show_default=True, help="Phantom scans.")
-@click.option("--side", default=96, show_default=True, help="Their voxels.")
+@phantom_options
 def main(data, config_file, out, seeds, cases, side, **given):
     """Compares AutoLR with learning rates set by hand.
 
@@ -48,17 +46,20 @@ def main(data, config_file, out, seeds, cases, side, **given):
     if data and not config_file:
         raise InputError("--data", "needs --config", "Give its settings")
     settings, own = read_settings(config_file or SETTINGS)
-    settings = with_options(settings, given)
-    data = data or own
-    folder = experiment_folder(out, data)
+    subject = subject_of(
+        out,
+        data or own,
+        with_options(settings, given),
+        cases=cases,
+        side=side,
+    )
     experiment = RateExperiment(
-        folder,
-        data or folder / "data",
-        settings if data else kept_with(folder, settings),
+        subject.folder,
+        subject.data,
+        subject.settings,
         seeds=seeds,
     )
-    if not data:
-        open_phantom(folder / "data", cases=cases, shape=(side,) * 3)
+    subject.draw()
     return experiment
 
 

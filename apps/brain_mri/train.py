@@ -11,12 +11,10 @@ from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import Arm
 from keras_isample.experiments import FineTuningExperiment
-from keras_isample.experiments import open_phantom
-from keras_isample.experiments.program import experiment_folder
 from keras_isample.experiments.program import experiment_program
-from keras_isample.experiments.program import kept_with
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
+from keras_isample.experiments.subject import subject_of
 
 SETTINGS = Path(__file__).parent / "config.toml"
 PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
@@ -69,13 +67,12 @@ def main(
             "--automatic", "goes with --manual", "Give both or neither"
         )
     settings = _settings(config_file, preset, given)
-    folder = experiment_folder(out, automatic)
-    data = folder / "data"
+    subject = subject_of(out, automatic, settings, kind="brain")
     experiment = FineTuningExperiment(
-        folder,
-        automatic or data / "auto",
-        manual or data / "manual",
-        settings if automatic else kept_with(folder, settings),
+        subject.folder,
+        automatic or subject.data / "auto",
+        manual or subject.data / "manual",
+        subject.settings,
         arms_of(tuple(range(seeds))),
         {
             "epochs": fine_tuning_epochs,
@@ -83,8 +80,7 @@ def main(
             "validate_every": 1,
         },
     )
-    if not automatic:
-        open_phantom(data, "brain")
+    subject.draw()
     return experiment
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import click
 
 from keras_isample.config import read_settings
+from keras_isample.errors import InputError
 from keras_isample.experiments import Arm
 from keras_isample.experiments import Group
 from keras_isample.experiments import SettingsExperiment
-from keras_isample.experiments import open_phantom
-from keras_isample.experiments.program import experiment_folder
 from keras_isample.experiments.program import experiment_program
-from keras_isample.experiments.program import kept_with
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
+from keras_isample.experiments.subject import subject_of
 
 SETTINGS = Path(__file__).parent / "config.toml"
 PAPER = {"width": 1.0, "epochs": 100, "early_stopping": 5}
@@ -59,9 +58,7 @@ _WEIGHTED = {"class_weights": "median-frequency"}
 @click.option(
     "--seeds",
     type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Runs of each loss.",
+    help="Runs of each loss.  [default: 3]",
 )
 @length_options
 @click.option("--out", default="runs/cardiac_mri", show_default=True)
@@ -74,21 +71,26 @@ def main(data, config_file, preset, groups, seeds, out, **given):
     if preset == "paper":
         settings |= PAPER
     settings = with_options(settings, given)
-    data = data or own
-    folder = experiment_folder(out, data)
+    subject = subject_of(out, data or own, settings, kind="cardiac")
     names = groups or GROUPS
     # Losses alone have several seeds; the other groups share one of them.
-    seeds = range(seeds) if "losses" in names else range(1)
-    every = groups_of(settings, tuple(seeds))
+    if "losses" not in names:
+        if seeds is not None:
+            raise InputError(
+                "--seeds",
+                "is of the losses, which are not compared",
+                "Leave it away, or add --groups losses",
+            )
+        seeds = 1
+    every = groups_of(settings, tuple(range(seeds or 3)))
     experiment = SettingsExperiment(
-        folder,
-        data or folder / "data",
-        settings if data else kept_with(folder, settings),
+        subject.folder,
+        subject.data,
+        subject.settings,
         [group for group in every if group.name in names],
         title="Cardiac MR",
     )
-    if not data:
-        open_phantom(folder / "data", "cardiac")
+    subject.draw()
     return experiment
 
 

@@ -11,13 +11,12 @@ import click
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import SamplingExperiment
-from keras_isample.experiments import open_phantom
 from keras_isample.experiments import parse_epsilons
-from keras_isample.experiments.program import experiment_folder
 from keras_isample.experiments.program import experiment_program
-from keras_isample.experiments.program import kept_with
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
+from keras_isample.experiments.subject import phantom_options
+from keras_isample.experiments.subject import subject_of
 
 SETTINGS = Path(__file__).parent / "config.toml"
 
@@ -53,8 +52,7 @@ SETTINGS = Path(__file__).parent / "config.toml"
     help="Runs of each of the further arms.",
 )
 @click.option("--out", default="runs/isample", show_default=True)
-@click.option("--cases", default=17, show_default=True, help="Phantom scans.")
-@click.option("--side", default=96, show_default=True, help="Their voxels.")
+@phantom_options
 def main(
     data,
     config_file,
@@ -75,20 +73,23 @@ def main(
         raise InputError("--data", "needs --config", "Give its settings")
     epsilons = parse_epsilons(epsilons)
     settings, own = read_settings(config_file or SETTINGS)
-    settings = with_options(settings, given)
-    data = data or own
-    folder = experiment_folder(out, data)
+    subject = subject_of(
+        out,
+        data or own,
+        with_options(settings, given),
+        cases=cases,
+        side=side,
+    )
     experiment = SamplingExperiment(
-        folder,
-        data or folder / "data",
-        settings if data else kept_with(folder, settings),
+        subject.folder,
+        subject.data,
+        subject.settings,
         seeds=seeds,
         epsilons=epsilons,
         epsilon_seeds=epsilon_seeds,
         error_maps=error_maps,
     )
-    if not data:
-        open_phantom(folder / "data", cases=cases, shape=(side,) * 3)
+    subject.draw()
     return experiment
 
 

@@ -6,7 +6,6 @@ from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.fine_tuning_experiment import (
     FineTuningExperiment,
 )
-from keras_isample.experiments.phantom_data import open_phantom
 from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
 from keras_isample.experiments.sampling_experiment import parse_epsilons
@@ -22,6 +21,5 @@ __all__ = [
     "RateExperiment",
     "SamplingExperiment",
     "SettingsExperiment",
-    "open_phantom",
     "parse_epsilons",
 ]

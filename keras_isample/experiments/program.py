@@ -2,7 +2,6 @@
 
 import functools
 import sys
-from pathlib import Path
 
 import click
 
@@ -58,18 +57,3 @@ def length_options(main):
 def with_options(settings, given):
     """Settings and, in their place, those options that were given."""
     return settings | {k: v for k, v in given.items() if v is not None}
-
-
-def experiment_folder(out, data):
-    """Where an experiment is kept, after the name of its data.
-
-    Args:
-        out: Folder of all data sets.
-        data: Path of the data set; a phantom if `None`.
-    """
-    return Path(out) / (Path(data).resolve().name if data else "phantom")
-
-
-def kept_with(folder, settings):
-    """Settings whose prepared scans are kept in a folder, unless they say."""
-    return {"cache": str((folder / "cache").absolute()), **settings}

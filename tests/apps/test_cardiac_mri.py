@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-SHORT = ["--seeds", 1, "--epochs", 1, "--steps-per-epoch", 1]
+SHORT = ["--epochs", 1, "--steps-per-epoch", 1]
 
 
 def test_a_group_on_the_phantom(tmp_path, start_app, finish):
@@ -28,12 +28,19 @@ def test_a_group_on_the_phantom(tmp_path, start_app, finish):
         assert picture.startswith(b"\x89PNG")
 
 
-def test_bad_settings_are_one_line_and_draw_nothing(tmp_path, start_app):
-    config = tmp_path / "settings.toml"
-    config.write_text("epochs = 0")
+@pytest.mark.parametrize(
+    "options, option",
+    [
+        (["--epochs", 0], "--epochs"),
+        (["--groups", "networks", "--seeds", 2], "--seeds"),
+    ],
+)
+def test_bad_options_are_one_line_and_draw_nothing(
+    tmp_path, start_app, options, option
+):
     out = tmp_path / "out"
-    process = start_app("cardiac_mri", "--config", config, "--out", out)
+    process = start_app("cardiac_mri", *options, "--out", out)
     lines = process.communicate()[1].strip().splitlines()
-    assert lines[-1].startswith("Error: --epochs: ")
+    assert lines[-1].startswith(f"Error: {option}: ")
     assert process.returncode == 1
     assert not out.exists()

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_isample.errors import InputError
-from keras_isample.experiments import open_phantom
+from keras_isample.experiments.phantom_data import open_phantom
 
 
 def test_phantom_is_drawn_once(tmp_path):

@@ -8,9 +8,7 @@ from click.testing import CliRunner
 
 from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.errors import InputError
-from keras_isample.experiments.program import experiment_folder
 from keras_isample.experiments.program import experiment_program
-from keras_isample.experiments.program import kept_with
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
 
@@ -79,6 +77,7 @@ def test_help_is_the_docstring_with_the_common_option_last():
     "error, code, text",
     [
         (InputError("x.toml", "is bad", "Mend it"), 1, "x.toml: is bad"),
+        (PermissionError(13, "not allowed"), 1, "not allowed"),
         (KeyboardInterrupt(), 130, "the same command goes on from here"),
     ],
 )
@@ -109,15 +108,3 @@ def test_options_that_were_given_win():
     given = {"epochs": 2, "steps_per_epoch": None}
     assert with_options(settings, given) == {"epochs": 2, "width": 1.0}
     assert settings["epochs"] == 5
-
-
-def test_folders_are_named_after_the_data(tmp_path):
-    data = tmp_path / "hearts"
-    assert experiment_folder(tmp_path, data) == tmp_path / "hearts"
-    assert experiment_folder(tmp_path, None) == tmp_path / "phantom"
-
-
-def test_what_is_prepared_is_kept_in_a_folder_unless_settings_say(tmp_path):
-    cache = str(tmp_path / "cache")
-    assert kept_with(tmp_path, {"width": 1}) == {"width": 1, "cache": cache}
-    assert kept_with(tmp_path, {"cache": "x"}) == {"cache": "x"}
