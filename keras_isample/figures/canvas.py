@@ -23,6 +23,18 @@ def new_figure(width, height):
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def make_logarithmic(axes):
+    """Makes the y axis logarithmic, with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def write_png(figure, path):
     """Writes a figure, replacing an older file as a whole."""
     with written_whole(path) as beside:

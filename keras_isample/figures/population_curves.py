@@ -3,6 +3,7 @@
 import math
 
 from keras_isample.figures.canvas import COLORS
+from keras_isample.figures.canvas import make_logarithmic
 from keras_isample.figures.canvas import new_figure
 from keras_isample.figures.canvas import write_png
 
@@ -16,6 +17,8 @@ PANELS = (
 
 _PANEL = (5.2, 3.6)
 
+_COLUMNS = 8
+
 
 def draw_population(path, periods):
     """Writes a PNG: every member thin, those that won thick.
@@ -25,6 +28,8 @@ def draw_population(path, periods):
         periods: List of `(members, winner)`, a list with the rows of each
             member and the winner's number or `None`.
     """
+    from matplotlib.ticker import MaxNLocator
+
     width, height = _PANEL
     figure = new_figure(2 * width, 2 * height)
     axes = figure.subplots(2, 2, sharex=True)
@@ -33,7 +38,14 @@ def draw_population(path, periods):
         place.set_title(title)
     for place in axes[1]:
         place.set_xlabel("epochs")
-    axes[0, 0].legend(*_legend(periods), frameon=False, loc="best")
+        place.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lines = _legend(periods)
+    figure.legend(
+        handles=lines,
+        loc="outside upper center",
+        ncols=min(len(lines), _COLUMNS),
+        frameon=False,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(figure, path)
 
@@ -72,7 +84,7 @@ def _draw(axes, periods, key, logarithmic):
     for end in _ends(periods)[:-1]:
         axes.axvline(end + 0.5, color="0.8", linestyle=":", zorder=0)
     if logarithmic and any(value > 0 for value in shown):
-        axes.set_yscale("log")
+        make_logarithmic(axes)
     axes.grid(color="0.92")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -97,7 +109,7 @@ def _legend(periods):
     lines.append(
         Line2D([], [], color="0.3", marker="*", linewidth=2.2, label="winner")
     )
-    return lines, [line.get_label() for line in lines]
+    return lines
 
 
 def _color(number):

@@ -6,6 +6,7 @@ from dataclasses import field
 import numpy as np
 
 from keras_isample.figures.canvas import COLORS
+from keras_isample.figures.canvas import make_logarithmic
 from keras_isample.figures.canvas import new_figure
 from keras_isample.figures.canvas import write_png
 
@@ -81,7 +82,7 @@ def _draw(axes, panel):
     axes.set_ylabel(panel.quantity)
     axes.set_xlim(left=0)
     if panel.logarithmic and _has_positive(panel.curves):
-        _make_logarithmic(axes)
+        make_logarithmic(axes)
     if panel.limits:
         axes.set_ylim(*panel.limits)
     axes.grid(color="0.9")
@@ -116,17 +117,6 @@ def _draw_curve(axes, curve, color, marked_steps):
             alpha=0.2,
             linewidth=0,
         )
-
-
-def _make_logarithmic(axes):
-    from matplotlib.ticker import LogLocator
-    from matplotlib.ticker import NullFormatter
-    from matplotlib.ticker import StrMethodFormatter
-
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _has_positive(curves):
