@@ -117,15 +117,11 @@ def high_part(shape, number):
 def error_map(case, version):
     """One of the two `ErrorMap`s of the case, its histogram counted anew."""
     from keras_isample.sampling.error_maps import ErrorMap
+    from keras_isample.sampling.level_counts import count_levels
 
     path = case.folder / f"errors-{version}.npy"
-    histogram = np.zeros(3 * 256, np.int64)
-    for labels, errors in zip(
-        case.labels(), np.load(path, mmap_mode="r"), strict=True
-    ):
-        both = labels * np.uint16(256) + errors
-        histogram += np.bincount(both.ravel(), minlength=3 * 256)
-    return ErrorMap(path, histogram.reshape(3, 256), version)
+    histogram = count_levels(case, np.load(path, mmap_mode="r"))
+    return ErrorMap(path, histogram, version)
 
 
 def check(case):

@@ -23,6 +23,7 @@ import numpy as np
 
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
+from keras_isample.sampling.level_counts import count_levels
 
 _OPEN = 64
 """Maps that are kept mapped (a mapping holds a file handle)."""
@@ -103,7 +104,7 @@ class ErrorMaps:
         stored[positions] = round_errors(errors, (*seed, index))
         known[positions] = True
         labels = case.trained_labels(case.labels().reshape(-1))
-        histogram = _histogram(labels, stored, len(case.counts), known)
+        histogram = _histogram(labels, stored, known, len(case.counts))
         shown = histogram.sum(axis=1)
         sums = histogram @ (np.arange(LEVELS) / (LEVELS - 1))
         # What was not shown of a class that was not, either, counts as 1.
@@ -122,8 +123,7 @@ class ErrorMaps:
                 np.save(file, array)
                 file.flush()
                 os.fsync(file.fileno())
-        histogram = _histogram(labels, stored, len(case.counts))
-        return ErrorMap(path, histogram, version)
+        return ErrorMap(path, count_levels(case, stored), version)
 
     def replace(self, index, error_map):
         """Makes `error_map` the newest map of case `index`."""
@@ -230,7 +230,6 @@ class ErrorMapWriter:
         self.version = version
         self.seed = seed
         self.labels = case.labels()
-        self.histogram = np.zeros([len(case.counts), LEVELS], np.int64)
         self.array = np.lib.format.open_memmap(
             path, mode="w+", dtype=np.uint8, shape=case.shape
         )
@@ -248,18 +247,15 @@ class ErrorMapWriter:
         )
         labels = self.case.trained_labels(self.labels[place]).astype(np.int64)
         errors = voxel_errors(labels, probabilities, self.case.merged)
-        stored = round_errors(errors, (*self.seed, *start))
-        self.array[place] = stored
-        self.histogram += np.bincount(
-            (labels * LEVELS + stored).ravel(), minlength=self.histogram.size
-        ).reshape(self.histogram.shape)
+        self.array[place] = round_errors(errors, (*self.seed, *start))
 
     def finish(self):
         """Writes everything to disk and returns the `ErrorMap`."""
         self.array.flush()
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
-        return ErrorMap(self.path, self.histogram, self.version)
+        histogram = count_levels(self.case, self.array)
+        return ErrorMap(self.path, histogram, self.version)
 
 
 def voxel_errors(labels, probabilities, merged=()):
@@ -280,14 +276,12 @@ def voxel_errors(labels, probabilities, merged=()):
     return 1.0 - true
 
 
-def _histogram(labels, stored, num_classes, where=None):
-    """Voxels of each class at each level, of all or of some voxels."""
+def _histogram(labels, stored, where, num_classes):
+    """Voxels of each class at each level, of those with a flag."""
     result = np.zeros(num_classes * LEVELS, np.int64)
     for part in _parts(labels.size):
         keys = labels[part].astype(np.int32) * LEVELS + stored[part]
-        if where is not None:
-            keys = keys[where[part]]
-        result += np.bincount(keys, minlength=len(result))
+        result += np.bincount(keys[where[part]], minlength=len(result))
     return result.reshape(num_classes, LEVELS)
 
 

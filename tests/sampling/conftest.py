@@ -20,7 +20,7 @@ def set_error_map():
         labels = case.trained_labels(case.labels()).astype(np.int64)
         writer.array[:] = levels
         writer.array.flush()
-        histogram = np.zeros_like(writer.histogram)
+        histogram = np.zeros([len(case.counts), 256], np.int64)
         np.add.at(histogram, (labels, writer.array.astype(np.int64)), 1)
         error_maps.replace(index, ErrorMap(writer.path, histogram, version))
 
