@@ -21,7 +21,10 @@ class Curve:
         label: Its name in the legend.
         steps: Training steps.
         mean: One value a step, nan where there is none.
-        spread: Half of the band's height, one a step; no band if `None`.
+        spread: Half of the band's height, one a step; no band if `None`. On a
+            logarithmic axis the band reaches from the mean divided by
+            exp(spread / mean) to the mean times that, which for small
+            spreads is the same.
     """
 
     label: str
@@ -72,7 +75,7 @@ def draw_training_curves(path, panels):
 
 def _draw(axes, panel):
     for color, curve in zip(_colors(panel.curves), panel.curves, strict=True):
-        _draw_curve(axes, curve, color, panel.marked_steps)
+        _draw_curve(axes, curve, color, panel)
     if panel.level is not None:
         axes.axhline(
             panel.level, color="0.35", linestyle=":", label=panel.level_label
@@ -91,11 +94,11 @@ def _draw(axes, panel):
     axes.legend(frameon=False)
 
 
-def _draw_curve(axes, curve, color, marked_steps):
+def _draw_curve(axes, curve, color, panel):
     steps, mean = np.asarray(curve.steps), np.asarray(curve.mean, float)
     known = ~np.isnan(mean)
     steps, mean = steps[known], mean[known]
-    marked = np.isin(steps, marked_steps)
+    marked = np.isin(steps, panel.marked_steps)
     if len(steps) == 1:
         marked[:] = True  # A line of one point would not be seen.
     axes.plot(
@@ -109,10 +112,16 @@ def _draw_curve(axes, curve, color, marked_steps):
     )
     if curve.spread is not None:
         spread = np.nan_to_num(np.asarray(curve.spread, float)[known])
+        low, high = mean - spread, mean + spread
+        if panel.logarithmic:
+            positive = mean > 0
+            factor = np.exp(spread[positive] / mean[positive])
+            low[positive] = mean[positive] / factor
+            high[positive] = mean[positive] * factor
         axes.fill_between(
             steps,
-            mean - spread,
-            mean + spread,
+            low,
+            high,
             color=color,
             alpha=0.2,
             linewidth=0,

@@ -47,6 +47,26 @@ def test_band_is_as_wide_as_the_spread(tmp_path, read_png, near):
     assert 0.4 < wide < 0.6
 
 
+def test_band_on_a_logarithmic_axis_is_of_positive_values(
+    tmp_path, read_png, near
+):
+    # Wider than its mean: its lower edge would be negative.
+    curve = Curve("x", STEPS, [0.1] * 4, [0.2] * 4)
+    panel = Panel("", "", [curve], logarithmic=True, limits=(1e-3, 10))
+    pixels = draw(tmp_path / "x.png", read_png, panel)
+    band = 0.2 * np.array(_rgb(COLORS[0])) + 0.8
+    column = pixels.shape[1] // 2
+    rows = np.flatnonzero(near(pixels, band)[:, column])
+    (middle,) = {
+        int(near(pixels, color).sum(axis=1).argmax()) for color in COLORS[:1]
+    }
+    above, below = middle - rows.min(), rows.max() - middle
+    assert abs(above - below) < 0.1 * above
+    # Two times log10(exp(2)) of four decades.
+    share = (above + below) / (0.8 * pixels.shape[0])
+    assert 0.35 < share < 0.55
+
+
 def test_missing_values_are_no_points(tmp_path, read_png):
     gap = Curve("x", STEPS, [0.2, np.nan, np.nan, 0.8])
     straight = Curve("x", [10, 40], [0.2, 0.8])
