@@ -8,7 +8,7 @@ _OPTIONS = (
         type=click.Choice(["largest-component", "none"]),
         default="largest-component",
         show_default=True,
-        help="Whether one component of each structure stays, or all.",
+        help="Whether islands of each structure are removed.",
     ),
     click.option(
         "--tile-memory",

@@ -13,8 +13,8 @@ def experiment_program(main):
     """Makes a function that returns an experiment a program that runs it.
 
     The program has the function's options and `--report-only`. Bad settings
-    and data are one line (exit code 1), bad options click's usage (2); Ctrl-C
-    says how to go on (130).
+    and data, and files that cannot be used, are one line (exit code 1), bad
+    options click's usage (2); Ctrl-C says how to go on (130).
 
     Args:
         main: Function from its options to an experiment, such as a

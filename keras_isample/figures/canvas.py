@@ -24,13 +24,19 @@ def new_figure(width, height):
 
 
 def make_logarithmic(axes):
-    """Makes the y axis logarithmic, with plain numbers at 1, 2 and 5."""
+    """Makes the y axis logarithmic, with plain numbers.
+
+    At 1, 2 and 5, over more than three decades at 1 alone. To be called once
+    everything is drawn.
+    """
     from matplotlib.ticker import LogLocator
     from matplotlib.ticker import NullFormatter
     from matplotlib.ticker import StrMethodFormatter
 
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_ylim()
+    subs = (1, 2, 5) if high <= 1e3 * low else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 

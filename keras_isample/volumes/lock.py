@@ -14,6 +14,8 @@ from keras_isample.errors import InputError
 _PAUSE = 0.1
 """Seconds between two attempts."""
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
 
 class Busy(InputError):
     """Another process works on the same."""
@@ -43,9 +45,10 @@ def held(path: str | os.PathLike, *, patience: float = 0.0) -> Iterator[bool]:
         try:
             locked = _lock(file)
             # Whoever held it may have removed it between our two calls.
-            if _is_at(file, path):
+            if locked is not None and _is_at(file, path):
                 break
             file.close()
+            time.sleep(0.01)
         except BlockingIOError:
             file.close()
             if time.monotonic() >= limit:
@@ -70,7 +73,10 @@ def held(path: str | os.PathLike, *, patience: float = 0.0) -> Iterator[bool]:
 
 
 def _lock(file):
-    """Locks an open file, or returns False where there are no locks.
+    """Locks an open file.
+
+    Returns:
+        True; False where there are no locks; `None` if the file was removed.
 
     Raises:
         BlockingIOError: If somebody else has it.
@@ -81,7 +87,9 @@ def _lock(file):
         # Some network file systems say EACCES.
         if error.errno in (errno.EAGAIN, errno.EACCES):
             raise BlockingIOError from error
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+        if error.errno == errno.ESTALE:
+            return None
+        if error.errno not in _NO_LOCKS:
             raise
         return False
     return True
@@ -91,8 +99,11 @@ def _is_at(file, path):
     """Whether an open file is the one of that name."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        # Network file systems say ESTALE of a file that was removed.
+        if error.errno in (errno.ENOENT, errno.ESTALE):
+            return False
+        raise
 
 
 def _owner(path):

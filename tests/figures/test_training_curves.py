@@ -1,11 +1,14 @@
 """Curves are where the numbers say."""
 
 import numpy as np
+import pytest
 
 from keras_isample.figures import Curve
 from keras_isample.figures import Panel
 from keras_isample.figures import draw_training_curves
 from keras_isample.figures.canvas import COLORS
+from keras_isample.figures.canvas import make_logarithmic
+from keras_isample.figures.canvas import new_figure
 
 STEPS = [10, 20, 30, 40]
 LOW = Curve("low", STEPS, [0.1, 0.1, 0.1, 0.1])
@@ -57,14 +60,32 @@ def test_band_on_a_logarithmic_axis_is_of_positive_values(
     band = 0.2 * np.array(_rgb(COLORS[0])) + 0.8
     column = pixels.shape[1] // 2
     rows = np.flatnonzero(near(pixels, band)[:, column])
-    (middle,) = {
-        int(near(pixels, color).sum(axis=1).argmax()) for color in COLORS[:1]
-    }
+    middle = int(near(pixels, COLORS[0]).sum(axis=1).argmax())
     above, below = middle - rows.min(), rows.max() - middle
     assert abs(above - below) < 0.1 * above
     # Two times log10(exp(2)) of four decades.
     share = (above + below) / (0.8 * pixels.shape[0])
     assert 0.35 < share < 0.55
+
+
+@pytest.mark.parametrize(
+    "low, high, ticks", [(1, 30, [1, 2, 5, 10, 20]), (1e-6, 10, None)]
+)
+def test_logarithmic_axis_has_few_plain_numbers(low, high, ticks):
+    figure = new_figure(4, 3)
+    axes = figure.subplots()
+    axes.plot([1, 2], [low, high])
+    make_logarithmic(axes)
+    figure.draw_without_rendering()
+    first, last = axes.get_ylim()
+    shown = [
+        label.get_text()
+        for label in axes.get_yticklabels()
+        if first <= label.get_position()[1] <= last
+    ]
+    if ticks:
+        assert shown == [f"{tick:g}" for tick in ticks]
+    assert 3 <= len(shown) <= 9
 
 
 def test_missing_values_are_no_points(tmp_path, read_png):

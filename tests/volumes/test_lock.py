@@ -99,6 +99,24 @@ def test_removed_while_it_was_being_locked_it_is_made_anew(
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("name", ["flock", "fstat"])
+def test_stale_file_is_made_anew(tmp_path, monkeypatch, name):
+    module = fcntl if name == "flock" else os
+    real, stale = getattr(module, name), failing(errno.ESTALE)
+    calls = []
+
+    def once(*arguments):
+        calls.append(arguments)
+        return (stale if len(calls) == 1 else real)(*arguments)
+
+    monkeypatch.setattr(module, name, once)
+    with held(tmp_path / "lock") as locked:
+        assert locked
+        with pytest.raises(Busy), held(tmp_path / "lock"):
+            pass
+    assert not os.listdir(tmp_path)
+
+
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
 def test_file_system_without_locks_holds_nothing(tmp_path, monkeypatch, code):
     monkeypatch.setattr(fcntl, "flock", failing(code))
@@ -115,12 +133,12 @@ def test_other_errors_are_passed_on(tmp_path, monkeypatch):
 
 
 def failing(code):
-    """A `flock` that fails."""
+    """A function that fails."""
 
-    def flock(file, operation):
+    def function(*arguments):
         raise OSError(code, os.strerror(code))
 
-    return flock
+    return function
 
 
 def test_errors_free_it(tmp_path):
