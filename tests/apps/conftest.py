@@ -84,7 +84,7 @@ def finish():
     """Function that waits for a program and returns what it printed."""
 
     def wait(process):
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=1500)
         assert process.returncode == 0, err
         return out
 
