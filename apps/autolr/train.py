@@ -46,13 +46,8 @@ def main(data, config_file, out, seeds, cases, side, **given):
     if data and not config_file:
         raise InputError("--data", "needs --config", "Give its settings")
     settings, own = read_settings(config_file or SETTINGS)
-    subject = subject_of(
-        out,
-        data or own,
-        with_options(settings, given),
-        cases=cases,
-        side=side,
-    )
+    settings = with_options(settings, given)
+    subject = subject_of(out, data or own, settings, cases=cases, side=side)
     experiment = RateExperiment(
         subject.folder,
         subject.data,

@@ -73,13 +73,8 @@ def main(
         raise InputError("--data", "needs --config", "Give its settings")
     epsilons = parse_epsilons(epsilons)
     settings, own = read_settings(config_file or SETTINGS)
-    subject = subject_of(
-        out,
-        data or own,
-        with_options(settings, given),
-        cases=cases,
-        side=side,
-    )
+    settings = with_options(settings, given)
+    subject = subject_of(out, data or own, settings, cases=cases, side=side)
     experiment = SamplingExperiment(
         subject.folder,
         subject.data,
