@@ -47,6 +47,11 @@ PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
 @click.option(
     "--fine-tuning-epochs", default=8, show_default=True, help="At a tenth."
 )
+@click.option(
+    "--side",
+    type=int,
+    help="Voxels of the phantom's scans along each axis.  [default: 80]",
+)
 @click.option("--out", default="runs/brain_mri", show_default=True)
 def main(
     automatic,
@@ -55,6 +60,7 @@ def main(
     preset,
     seeds,
     fine_tuning_epochs,
+    side,
     out,
     **given,
 ):
@@ -67,7 +73,7 @@ def main(
             "--automatic", "goes with --manual", "Give both or neither"
         )
     settings = _settings(config_file, preset, given)
-    subject = subject_of(out, automatic, settings, kind="brain")
+    subject = subject_of(out, automatic, settings, kind="brain", side=side)
     experiment = FineTuningExperiment(
         subject.folder,
         automatic or subject.data / "auto",

@@ -29,8 +29,14 @@ def test_phantom_is_drawn_when_asked_for(tmp_path):
 
 
 def test_phantoms_of_other_kinds_have_their_own_size(tmp_path):
-    subject = subject_of(tmp_path, None, {}, kind="brain")
-    assert subject.phantom == {"kind": "brain"}
+    for kind, shape in {
+        "cardiac": {},
+        "brain": {"shape": (80, 80, 80)},
+    }.items():
+        subject = subject_of(tmp_path, None, {}, kind=kind)
+        assert subject.phantom == {"kind": kind, **shape}
+    subject = subject_of(tmp_path, None, {}, kind="brain", side=40)
+    assert subject.phantom["shape"] == (40, 40, 40)
 
 
 def test_cache_of_the_settings_wins(tmp_path):
