@@ -50,7 +50,7 @@ PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
 @click.option(
     "--side",
     type=int,
-    help="Voxels of the phantom's scans along each axis.  [default: 80]",
+    help="Voxels of the phantom's scans along each axis.  [default: 64]",
 )
 @click.option("--out", default="runs/brain_mri", show_default=True)
 def main(

@@ -11,7 +11,7 @@ from keras_isample.errors import InputError
 from keras_isample.experiments.phantom_data import open_phantom
 
 _CASES = 17
-_SIDES = {"ct": 96, "brain": 80}
+_SIDES = {"ct": 96, "brain": 64}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def subject_of(out, data, settings, *, kind="ct", cases=None, side=None):
         kind: Of the phantom, see `open_phantom`.
         cases: Number of its scans, 17 if `None`; `kind="ct"` only.
         side: Their voxels along each axis; by default 96, of `kind="brain"`
-            80. Slices of `kind="cardiac"` have their own size.
+            64. Slices of `kind="cardiac"` have their own size.
 
     Returns:
         A `Subject`.

@@ -31,7 +31,7 @@ def test_phantom_is_drawn_when_asked_for(tmp_path):
 def test_phantoms_of_other_kinds_have_their_own_size(tmp_path):
     for kind, shape in {
         "cardiac": {},
-        "brain": {"shape": (80, 80, 80)},
+        "brain": {"shape": (64, 64, 64)},
     }.items():
         subject = subject_of(tmp_path, None, {}, kind=kind)
         assert subject.phantom == {"kind": kind, **shape}
