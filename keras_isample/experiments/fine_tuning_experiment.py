@@ -148,8 +148,8 @@ class FineTuningExperiment(Experiment):
                 self._structure_table(arm, *found[arm.name])
                 for arm in self.arms
             ),
-            runs_table(self.first),
-            runs_table(self.second),
+            runs_table(self.first, f"Runs {_BEFORE}"),
+            runs_table(self.second, f"Runs {_AFTER}"),
         ]
         names = [
             "dice",

@@ -196,7 +196,7 @@ def time_table(comparison, arms):
     )
 
 
-def runs_table(comparison):
+def runs_table(comparison, title="Runs"):
     """Each run, its best validation Dice and the commits that made it."""
     rows = []
     for arm, seed in comparison.pairs():
@@ -214,7 +214,7 @@ def runs_table(comparison):
             )
         )
     return Table(
-        "Runs", ("run", "best validation Dice", "commit", "finished"), rows
+        title, ("run", "best validation Dice", "commit", "finished"), rows
     )
 
 

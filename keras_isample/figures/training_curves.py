@@ -11,6 +11,9 @@ from keras_isample.figures.canvas import new_figure
 from keras_isample.figures.canvas import write_png
 
 _PANEL = (5.2, 3.9)
+_LEGEND_ROW = 0.25  # Inches.
+_MOST_INSIDE = 4
+_LEGEND_COLUMNS = 3
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,44 @@ class Panel:
 def draw_training_curves(path, panels):
     """Writes a PNG with one panel beside the other.
 
+    A legend of many curves is below all panels, where it hides none of them.
+
     Args:
         path: The file.
         panels: `Panel`s.
     """
     width, height = _PANEL
-    figure = new_figure(width * len(panels), height)
+    rows = _legend_rows(panels)
+    figure = new_figure(width * len(panels), height + rows * _LEGEND_ROW)
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw(axes, panel)
+    if rows:
+        _add_legend(figure, all_axes)
+    else:
+        for axes in all_axes:
+            axes.legend(frameon=False)
     write_png(figure, path)
+
+
+def _legend_rows(panels):
+    """Of the legend below the panels; 0 if each has its own."""
+    most = max(len(x.curves) + (x.level is not None) for x in panels)
+    return -(-most // _LEGEND_COLUMNS) if most > _MOST_INSIDE else 0
+
+
+def _add_legend(figure, all_axes):
+    lines = {}
+    for axes in all_axes:
+        for line, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            lines.setdefault(label, line)
+    figure.legend(
+        lines.values(),
+        lines.keys(),
+        loc="outside lower center",
+        ncols=_LEGEND_COLUMNS,
+        frameon=False,
+    )
 
 
 def _draw(axes, panel):
@@ -91,7 +122,6 @@ def _draw(axes, panel):
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
 
 
 def _draw_curve(axes, curve, color, panel):
