@@ -14,10 +14,17 @@ from keras_isample.experiments import FineTuningExperiment
 from keras_isample.experiments.program import experiment_program
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
+from keras_isample.experiments.subject import SIDES
 from keras_isample.experiments.subject import subject_of
 
 SETTINGS = Path(__file__).parent / "config.toml"
-PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
+PAPER = {
+    "width": 1.0,
+    "epochs": 60,
+    "steps_per_epoch": 200,
+    "mixed_precision": "none",
+}
+PAPER_SIDE = 96
 
 
 @experiment_program
@@ -34,7 +41,7 @@ PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
     type=click.Choice(["small", "paper"]),
     default="small",
     show_default=True,
-    help="paper: a network of full width, longer.",
+    help="paper: a network of full width, larger phantom scans, longer.",
 )
 @click.option(
     "--seeds",
@@ -50,7 +57,8 @@ PAPER = {"width": 1.0, "epochs": 60, "steps_per_epoch": 200}
 @click.option(
     "--side",
     type=int,
-    help="Voxels of the phantom's scans along each axis.  [default: 64]",
+    help="Voxels of the phantom's scans along each axis.  "
+    f"[default: {SIDES['brain']}; paper {PAPER_SIDE}]",
 )
 @click.option("--out", default="runs/brain_mri", show_default=True)
 def main(
@@ -73,6 +81,8 @@ def main(
             "--automatic", "goes with --manual", "Give both or neither"
         )
     settings = _settings(config_file, preset, given)
+    if preset == "paper" and side is None and not automatic:
+        side = PAPER_SIDE
     subject = subject_of(out, automatic, settings, kind="brain", side=side)
     experiment = FineTuningExperiment(
         subject.folder,

@@ -19,7 +19,12 @@ from keras_isample.experiments.program import with_options
 from keras_isample.experiments.subject import subject_of
 
 SETTINGS = Path(__file__).parent / "config.toml"
-PAPER = {"width": 1.0, "epochs": 100, "early_stopping": 5}
+PAPER = {
+    "width": 1.0,
+    "epochs": 100,
+    "early_stopping": 5,
+    "mixed_precision": "none",
+}
 GROUPS = (
     "losses",
     "augmentation",

@@ -11,7 +11,7 @@ from keras_isample.errors import InputError
 from keras_isample.experiments.phantom_data import open_phantom
 
 _CASES = 17
-_SIDES = {"ct": 96, "brain": 64}
+SIDES = {"ct": 96, "brain": 64}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def subject_of(out, data, settings, *, kind="ct", cases=None, side=None):
         kind: Of the phantom, see `open_phantom`.
         cases: Number of its scans, 17 if `None`; `kind="ct"` only.
         side: Their voxels along each axis; by default 96, of `kind="brain"`
-            64. Slices of `kind="cardiac"` have their own size.
+            64; not for `kind="cardiac"`, whose slices have their own size.
 
     Returns:
         A `Subject`.
@@ -69,8 +69,8 @@ def subject_of(out, data, settings, *, kind="ct", cases=None, side=None):
     phantom = {"kind": kind}
     if kind == "ct":
         phantom["cases"] = _CASES if cases is None else cases
-    if kind in _SIDES:
-        phantom["shape"] = (_SIDES[kind] if side is None else side,) * 3
+    if kind in SIDES:
+        phantom["shape"] = (SIDES[kind] if side is None else side,) * 3
     cache = str((folder / "cache").absolute())
     return Subject(
         folder, folder / "data", {"cache": cache, **settings}, phantom
@@ -80,7 +80,7 @@ def subject_of(out, data, settings, *, kind="ct", cases=None, side=None):
 def phantom_options(main):
     """Adds `--cases` and `--side`, for `subject_of`."""
     for name, text, default in (
-        ("--side", "Their voxels along each axis.", _SIDES["ct"]),
+        ("--side", "Their voxels along each axis.", SIDES["ct"]),
         ("--cases", "Phantom scans.", _CASES),
     ):
         text = f"{text}  [default: {default}]"

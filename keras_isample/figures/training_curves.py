@@ -1,5 +1,6 @@
 """Loss, Dice and the like against training steps (isample papers, Fig. 2)."""
 
+import math
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -86,8 +87,13 @@ def draw_training_curves(path, panels):
 
 def _legend_rows(panels):
     """Of the legend below the panels; 0 if each has its own."""
-    most = max(len(x.curves) + (x.level is not None) for x in panels)
-    return -(-most // _LEGEND_COLUMNS) if most > _MOST_INSIDE else 0
+    labels = [[curve.label for curve in panel.curves] for panel in panels]
+    for panel, own in zip(panels, labels, strict=True):
+        if panel.level is not None:
+            own.append(panel.level_label)
+    if max(map(len, labels)) <= _MOST_INSIDE:
+        return 0
+    return math.ceil(len(set().union(*labels)) / _LEGEND_COLUMNS)
 
 
 def _add_legend(figure, all_axes):

@@ -17,6 +17,8 @@ def test_every_loss_is_tuned(tmp_path, start_app, finish):
     options += ["--fine-tuning-epochs", 1, "--out", tmp_path / "out"]
     said = finish(start_app("brain_mri", *options))
     assert "## Mean test Dice" in said
+    assert "## Runs pre-trained on automatic labels" in said
+    assert "## Runs fine-tuned on manual labels" in said
     folder = tmp_path / "out" / "auto"
     with open(folder / "dice.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -35,6 +37,13 @@ def test_every_loss_is_tuned(tmp_path, start_app, finish):
     for name in ("pretraining", "fine_tuning", "structures"):
         picture = (folder / f"{name}.png").read_bytes()
         assert picture.startswith(b"\x89PNG")
+
+
+def test_size_is_of_the_phantom(tmp_path, start_app):
+    options = ["--automatic", tmp_path, "--manual", tmp_path, "--side", 40]
+    process = start_app("brain_mri", *options, "--out", tmp_path / "out")
+    assert "--side: is of the phantom" in process.communicate()[1]
+    assert process.returncode == 1
 
 
 @pytest.mark.parametrize("given", ["--automatic", "--manual"])

@@ -98,18 +98,25 @@ def test_missing_values_are_no_points(tmp_path, read_png):
     assert np.array_equal(*pictures)
 
 
-@pytest.mark.parametrize("count, below", [(4, False), (6, True)])
+@pytest.mark.parametrize(
+    "count, level, below", [(4, None, False), (4, 0.2, True), (6, None, True)]
+)
 def test_many_curves_have_their_legend_below(
-    tmp_path, read_png, near, count, below
+    tmp_path, read_png, near, count, level, below
 ):
     curves = [Curve(f"curve {i}", STEPS, [0.5] * 4) for i in range(count)]
-    panel = Panel("", "", curves, limits=(0, 1))
+    panel = Panel("", "", curves, level, "level", limits=(0, 1))
     few = draw(tmp_path / "few.png", read_png, Panel("", "", [LOW]))
     pixels = draw(tmp_path / "x.png", read_png, panel, panel)
     assert (pixels.shape[0] > few.shape[0]) == below
-    added = pixels[few.shape[0] :]
-    seen = [bool(near(added, color).any()) for color in COLORS[:count]]
-    assert seen == [below] * count
+    axes, added = np.split(pixels, [few.shape[0]])
+
+    def seen(part):
+        return [bool(near(part, color).any()) for color in COLORS[:count]]
+
+    assert seen(added) == [below] * count
+    # The last curve hides the others, which only a legend shows.
+    assert seen(axes) == [not below] * (count - 1) + [True]
 
 
 def test_a_single_point_is_seen(tmp_path, read_png, near):
