@@ -7,9 +7,10 @@ iterated without a network. All three alternate in one process, with the
 settings of `apps/cardiac_mri` (2D U-Net, 100 slices of 96 x 96 in batches of
 ten) on its phantom.
 
-Two minutes on two cores. To expect there (AVX-512, November 2026, other jobs
-beside it): an epoch of 10 steps takes 1.02 times its network, the input alone
-6 % of it, and 4 % of it in CPU time: the network is what an epoch waits for.
+Two minutes on two cores. To expect there (AVX-512, November 2026, float32,
+other jobs beside it): an epoch of 10 steps takes 1.02 times its network, the
+input alone 6 % of it, and 4 % of it in CPU time: the network is what an epoch
+waits for.
 """
 
 import statistics
