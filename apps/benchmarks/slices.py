@@ -7,10 +7,10 @@ iterated without a network. All three alternate in one process, with the
 settings of `apps/cardiac_mri` (2D U-Net, 100 slices of 96 x 96 in batches of
 ten) on its phantom.
 
-Two minutes on two cores. To expect there (AVX-512, November 2026, float32,
-other jobs beside it): an epoch of 10 steps takes 1.02 times its network, the
-input alone 6 % of it, and 4 % of it in CPU time: the network is what an epoch
-waits for.
+Two minutes on two cores. To expect there (AVX-512, November 2026, float32, two
+runs): an epoch of 10 steps takes 0.84 or 1.02 times its network (why the one
+batch can take longer was not found), the input alone 3 or 6 % of it, and 3 or 4
+% of it in CPU time: the network is what an epoch waits for.
 """
 
 import statistics
@@ -51,7 +51,7 @@ def main(rounds, quick):
 
 
 def make_trainer(folder, quick):
-    """The model and the sampler that `fit` would train with."""
+    """The model and the sampler that `fit` would train with, in float32."""
     from keras_isample.config import Config
     from keras_isample.config import read_settings
     from keras_isample.training.run_data import read_run_data
@@ -68,7 +68,7 @@ def make_trainer(folder, quick):
         stdout=subprocess.DEVNULL,
     )
     settings, _ = read_settings(SETTINGS)
-    settings["cache"] = str(folder / "cache")
+    settings |= {"cache": str(folder / "cache"), "mixed_precision": "none"}
     if quick:
         settings |= {"width": 0.1, "steps_per_epoch": 2}
     config = Config.from_settings(data, settings)
