@@ -84,6 +84,8 @@ def measure(trainer, rounds):
     steps = trainer.config.training.steps_per_epoch
     batch = next(iter(sampler.dataset(1)))
     held = tf.data.Dataset.from_tensors(batch).repeat(steps)
+    # With tf.data's own tuning its epoch would wait for the thread that tunes.
+    held = held.with_options(sampler.dataset(steps).options())
     found = []
     for number in range(rounds + 1):
         # Each epoch draws its own slices.

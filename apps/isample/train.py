@@ -37,6 +37,7 @@ SETTINGS = Path(__file__).parent / "config.toml"
     help="Runs of each.",
 )
 @length_options
+@click.option("--lr-schedule", help="Instead of the file's.")
 @click.option("--validate-every", type=int, help="Instead of the file's.")
 @click.option("--epsilons", default="", help="More isample arms: 0,0.1,1")
 @click.option(
@@ -51,6 +52,11 @@ SETTINGS = Path(__file__).parent / "config.toml"
     show_default=True,
     help="Runs of each of the further arms.",
 )
+@click.option(
+    "--half",
+    is_flag=True,
+    help="One more isample arm, planned for half the epochs.",
+)
 @click.option("--out", default="runs/isample", show_default=True)
 @phantom_options
 def main(
@@ -61,6 +67,7 @@ def main(
     epsilons,
     error_maps,
     epsilon_seeds,
+    half,
     cases,
     side,
     **given,
@@ -83,6 +90,7 @@ def main(
         epsilons=epsilons,
         epsilon_seeds=epsilon_seeds,
         error_maps=error_maps,
+        half=half,
     )
     subject.draw()
     return experiment

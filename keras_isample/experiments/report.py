@@ -13,6 +13,7 @@ from keras_isample.experiments.result_tables import curves_table
 from keras_isample.experiments.result_tables import dice_table
 from keras_isample.experiments.result_tables import epsilon_table
 from keras_isample.experiments.result_tables import evaluation_table
+from keras_isample.experiments.result_tables import half_table
 from keras_isample.experiments.result_tables import runs_table
 from keras_isample.experiments.result_tables import time_table
 from keras_isample.experiments.result_tables import ways_table
@@ -28,6 +29,7 @@ def write_report(
     ways: list[Arm],
     folder: str | Path,
     *,
+    half: Arm | None = None,
     published: Mapping[str, tuple] | None = None,
 ) -> list[Table]:
     """Writes `report.md`, a CSV for each table, and PNGs.
@@ -41,6 +43,7 @@ def write_report(
         others: Arms with other epsilons.
         ways: Arms whose error maps are made in other ways.
         folder: Where to write; it is there.
+        half: The isample arm that is planned for half the epochs.
         published: Name to the four Dice at an eighth, a quarter, half and all
             of the steps, `None` where not known; shown below our own.
 
@@ -49,10 +52,11 @@ def write_report(
     """
     folder = Path(folder)
     main = [isample, uniform]
+    every = [*main, *others, *ways, *([half] if half else [])]
     tables = {
         "dice_at_steps": dice_table(comparison, main, uniform, published),
         "test_dice": evaluation_table(comparison, main),
-        "time": time_table(comparison, [*main, *others, *ways]),
+        "time": time_table(comparison, every),
         "runs": runs_table(comparison),
     }
     pictures = ["curves.png", "dice.png"]
@@ -71,7 +75,8 @@ def write_report(
         tables["error_map_ways"] = ways_table(
             comparison, [isample, *ways, uniform]
         )
-    every = [*main, *others, *ways]
+    if half:
+        tables["half_length"] = half_table(comparison, [half, *main])
     curves_table(comparison, every).write_csv(folder / "curves.csv")
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")

@@ -4,6 +4,7 @@ from keras_isample.errors import InputError
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.experiment import Experiment
+from keras_isample.experiments.half_length import half_length
 from keras_isample.experiments.report import write_report
 
 
@@ -19,6 +20,8 @@ class SamplingExperiment(Experiment):
         epsilon_seeds: Number of runs of each of these.
         error_maps: Other ways to make error maps, of arms with as many seeds:
             `"online"`, `"concurrent"`.
+        half: Whether there is one more isample arm, planned for half the
+            epochs; its rate falls in half the time.
         published: Of other people, see `report.write_report`.
 
     Attributes:
@@ -38,6 +41,7 @@ class SamplingExperiment(Experiment):
         epsilons=(),
         epsilon_seeds=1,
         error_maps=(),
+        half=False,
         published=None,
     ):
         if not 1 <= epsilon_seeds <= seeds:
@@ -71,11 +75,22 @@ class SamplingExperiment(Experiment):
             )
             for way in error_maps
         ]
+        arms = [self.isample, self.uniform, *self.others, *self.ways]
+        self.half = None
+        if half:
+            whole = Comparison(self.folder, data_path, settings, arms)
+            self.half = Arm(
+                f"{self.isample.name}-half",
+                "isample, half as long",
+                {
+                    **self.isample.settings,
+                    **half_length(whole.config(self.isample, 0)),
+                },
+                self.isample.seeds,
+            )
+            arms.append(self.half)
         self.comparison = Comparison(
-            self.folder / "runs",
-            data_path,
-            settings,
-            [self.isample, self.uniform, *self.others, *self.ways],
+            self.folder / "runs", data_path, settings, arms
         )
         self.comparisons = [self.comparison]
         self.published = published
@@ -88,6 +103,7 @@ class SamplingExperiment(Experiment):
             self.others,
             self.ways,
             self.folder,
+            half=self.half,
             published=self.published,
         )
 

@@ -2,10 +2,12 @@
 
 import pytest
 
+from keras_isample.experiments import Arm
 from keras_isample.experiments.result_tables import curves_table
 from keras_isample.experiments.result_tables import dice_table
 from keras_isample.experiments.result_tables import epsilon_table
 from keras_isample.experiments.result_tables import evaluation_table
+from keras_isample.experiments.result_tables import half_table
 from keras_isample.experiments.result_tables import runs_table
 from keras_isample.experiments.result_tables import time_table
 from keras_isample.experiments.statistics import Measured
@@ -47,6 +49,20 @@ def test_steps_to_what_uniform_reached(comparison, arms):
     # Uniform ends at 0.65 and was at 0.75 before.
     assert isample[6:] == (6, 9)
     assert uniform[6:] == (9, 9)
+
+
+def test_lengths_of_half_a_run(comparison, arms, pretend):
+    _, uniform = arms
+    settings = {"sampling": "isample", "epochs": 2}
+    half = Arm("half", "half as long", settings, (0, 1))
+    comparison.arms.append(half)
+    pretend(half, 0, [0.4, 0.6], test_dice=0.6)
+    # The second seed has not finished: neither arm's counts.
+    table = half_table(comparison, [half, uniform])
+    assert table.rows == [
+        ("half as long", 1, 6, (0.6, None, 1), (0.6, None, 1)),
+        ("uniform", 1, 12, (0.6, None, 1), (0.5, None, 1)),
+    ]
 
 
 def test_published_rows_are_below(comparison, arms):

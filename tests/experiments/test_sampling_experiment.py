@@ -56,6 +56,21 @@ def test_other_ways_to_make_error_maps_are_arms(
     assert any("## Ways to make error maps" in text for text in said)
 
 
+def test_an_arm_half_as_long(tmp_path, ball_data, ball_settings):
+    settings = {**ball_settings, "epochs": 12, "lr_schedule": "step:4:0.3"}
+    experiment = make(tmp_path, ball_data, settings, seeds=2, half=True)
+    comparison, half = experiment.comparison, experiment.comparison.arms[-1]
+    assert (half.name, half.seeds) == ("isample-epsilon0.01-half", (0, 1))
+    shorter = comparison.config(half, 1).settings()
+    whole = comparison.config(experiment.isample, 1).settings()
+    differing = {k: v for k, v in shorter.items() if v != whole[k]}
+    assert differing == {"epochs": 6, "lr_schedule": "step:2:0.3"}
+    assert comparison.num_steps == 12 * ball_settings["steps_per_epoch"]
+    said = []
+    experiment.run(say=said.append, train=False)
+    assert any("## Planned for half the steps" in text for text in said)
+
+
 @pytest.mark.parametrize("number", [0, 4])
 def test_more_seeds_of_epsilons_than_of_the_rest_are_refused(
     tmp_path, ball_data, ball_settings, number
