@@ -10,10 +10,7 @@ images in use
 In a case where classes were not annotated (`partial="merge"`) they and the
 background are one of its K_j classes.
 
-How often each class of each image is accepted is known from the histograms of
-the error maps. So image and class of a patch are drawn at once as the loop
-above would leave them, and only the center by rejection, in bulk. Classes that
-accept almost nothing are drawn from their chances themselves (`exact_draw`).
+`accepted_draw` draws what this loop leaves without running it patch by patch.
 
 A patch is a pure function of (seed, epoch, index, error maps): each block of
 draws has a generator of its own and maps are ordered, so that a resumed run
@@ -21,7 +18,6 @@ draws the same patches.
 """
 
 import logging
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -31,12 +27,8 @@ from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.models.dual_path_geometry import DualPathGeometry
 from keras_isample.sampling import augmentation
-from keras_isample.sampling.acceptance import accept
-from keras_isample.sampling.centers import ClassVoxels
+from keras_isample.sampling.accepted_draw import AcceptedDraw
 from keras_isample.sampling.error_maps import ErrorMaps
-from keras_isample.sampling.exact_draw import ExactDraw
-from keras_isample.sampling.inverse import below
-from keras_isample.sampling.inverse import choose
 from keras_isample.sampling.mapped import MappedCases
 from keras_isample.sampling.merged_labels import merged_classes
 from keras_isample.sampling.patches import PatchReader
@@ -47,29 +39,9 @@ log = logging.getLogger(__name__)
 BLOCK = 192
 """About this many patches are drawn together."""
 
-ROUNDS = 32
-"""Rounds of rejection; what is still open is drawn from the chances."""
-
-RARE = 1 / 2000
-"""Classes that accept less are drawn from the chances at once."""
-
 _STREAM = 90
 """Sets these draws apart from others with the same seed: (1, 2) and (1, 2, 0)
 would give the same ones."""
-
-
-class _Use(NamedTuple):
-    """What patches are drawn from, between two updates of the error maps.
-
-    `cases` are indices. `accepted` (mean chance of acceptance) and `even` (the
-    same share for every class that has voxels) have one row for each case and
-    one column per class. `has_map`: whether the case has an error map.
-    """
-
-    cases: np.ndarray
-    accepted: np.ndarray
-    even: np.ndarray
-    has_map: np.ndarray
 
 
 class ISample:
@@ -189,9 +161,14 @@ class ISample:
         self.error_maps = ErrorMaps(self.cases, folder)
         mapped = MappedCases(self.cases)
         self._reader = PatchReader(mapped, self.geometry, augment=augment)
-        self._voxels = ClassVoxels(mapped)
-        self._exact = ExactDraw(
-            mapped, self._voxels, self.error_maps, self.epsilon
+        self._accepted = AcceptedDraw(
+            mapped,
+            self.error_maps,
+            self.epsilon,
+            by_error=sampling == "isample",
+            batch_size=batch_size,
+            cases_per_batch=cases_per_batch,
+            case_first=sample_from == "all",
         )
         self._slices = None
         if getattr(self.geometry, "whole", False):
@@ -204,12 +181,11 @@ class ISample:
                     f"Received: cases_per_batch={cases_per_batch}."
                 )
         self.epoch = 0
-        self.use(range(len(self.cases)))
 
     @property
     def used(self):
         """Indices of the cases that patches are drawn from."""
-        return self._use.cases.tolist()
+        return self._accepted.used
 
     def use(self, indices):
         """Draws from the given cases from now on, by their newest error maps.
@@ -219,28 +195,11 @@ class ISample:
         Args:
             indices: Indices of the cases.
         """
-        indices = sorted(indices)
-        maps = self.error_maps
-        even = np.array([self.cases[i].trained_counts for i in indices]) > 0
-        accepted, has_map = even.astype(np.float64), np.zeros(len(even), bool)
-        if self.sampling == "isample":
-            accepted = np.array(
-                [maps.weights(i, self.epsilon) for i in indices]
-            )
-            has_map = np.array([maps[i] is not None for i in indices])
-        self._exact.forget()
-        self._use = _Use(
-            np.array(indices, np.int64),
-            accepted,
-            even / even.sum(axis=1, keepdims=True),
-            has_map,
-        )
-        self._report_empty()
+        self._accepted.use(indices)
 
     def acceptance_rate(self):
         """Expected share of accepted candidates, from the error maps in use."""
-        use = self._use
-        return float((use.accepted * use.even).sum(axis=1).mean())
+        return self._accepted.acceptance_rate()
 
     def dataset(self, steps):
         """The batches of one epoch, in TensorFlow.
@@ -325,7 +284,10 @@ class ISample:
             case, center = self._slices.draw(first, number)
             matrix = self._draw_matrices(rng, case)
         else:
-            case, center, matrix = self._draw_centers(rng, batches)
+            picks = self._accepted.picks(rng, batches)
+            case = picks.case
+            matrix = self._draw_matrices(rng, case)
+            center = self._accepted.centers(rng, picks)
             if self._slices is not None:
                 center = self._slices.whole(center)
         if self.augmentation == "cardiac":
@@ -336,18 +298,6 @@ class ISample:
             array.reshape(batches, self.batch_size, *array.shape[1:])
             for array in (case, center, matrix)
         )
-
-    def _draw_centers(self, rng, batches):
-        """Cases, accepted centers and matrices of some batches, `(n, ...)`."""
-        row, label, empty = self._draw_classes(rng, batches)
-        case = self._use.cases[row]
-        matrix = self._draw_matrices(rng, case)
-        center = np.empty((len(row), 3), np.int64)
-        for key, slots in _groups(np.stack([row, label, empty], axis=1)):
-            position = self._draw_voxels(rng, *key, len(slots))
-            shape = self.cases[case[slots[0]]].shape
-            center[slots] = np.stack(np.unravel_index(position, shape), axis=1)
-        return case, center, matrix
 
     def _draw_matrices(self, rng, case):
         if not self.augment:
@@ -364,83 +314,6 @@ class ISample:
             draws, spacing, self.spacing_jitter, flat
         )
 
-    def _draw_classes(self, rng, batches):
-        """Row of the case, class, and whether no error is left, per patch.
-
-        What would be drawn again after a rejection is drawn in proportion to
-        its acceptance: rows and classes together, or with `sample_from="all"`
-        the classes of a row that is drawn before.
-        """
-        use = self._use
-        share = use.even * use.accepted
-        rows = self._draw_rows(rng, batches)
-        uniform = rng.random(
-            (len(rows), batches * self.batch_size // len(rows))
-        )
-        result = []
-        for allowed, draws in zip(rows, uniform, strict=True):
-            weights = share[allowed].ravel()
-            empty = weights.sum() <= 0
-            if empty:
-                weights = use.even[allowed].ravel()
-            at, label = np.divmod(choose(weights, draws), share.shape[1])
-            result.append([allowed[at], label, np.full(len(at), int(empty))])
-        return np.concatenate(result, axis=1)
-
-    def _draw_rows(self, rng, batches):
-        """Rows of the cases that patches may come from, `(groups, n)`.
-
-        The patches of a block are divided evenly among the groups, in order.
-        """
-        number = len(self._use.cases)
-        rows = np.arange(number)[None]
-        if self.cases_per_batch is not None and self.cases_per_batch < number:
-            order = np.argsort(rng.random((batches, number)), axis=1)
-            rows = order[:, : self.cases_per_batch]
-        if self.sample_from == "all":
-            slots = batches * self.batch_size
-            rows = np.repeat(rows, slots // len(rows), axis=0)
-            at = below(rows.shape[1], rng.random(slots))
-            rows = rows[np.arange(slots), at][:, None]
-        return rows
-
-    def _draw_voxels(self, rng, row, label, empty, number):
-        """Accepted centers of a class, flat positions, int64 `(number,)`."""
-        index = int(self._use.cases[row])
-        known = bool(self._use.has_map[row]) and not empty
-        share = self._voxels.share(index, label)
-        if known:
-            share *= self._use.accepted[row, label]
-        found = []
-        for _ in range(ROUNDS if share >= RARE else 0):
-            draws = rng.random((2, int(1.25 * number / share) + 8))
-            position, usable = self._voxels.candidates(index, label, draws[0])
-            if known:
-                error = self.error_maps.errors(index)[position]
-                usable &= accept(error, draws[1], self.epsilon)
-            found.append(position[usable][:number])
-            number -= len(found[-1])
-            if not number:
-                return np.concatenate(found)
-        uniform = rng.random((number, 2))
-        found.append(self._exact.draw(index, label, uniform, known=known))
-        return np.concatenate(found)
-
-    def _report_empty(self):
-        use = self._use
-        for index, even, accepted in zip(
-            use.cases, use.even, use.accepted, strict=True
-        ):
-            empty = np.flatnonzero((even > 0) & (accepted == 0))
-            if len(empty):
-                log.warning(
-                    "%s: no error is left in class %s at epsilon %g; it is "
-                    "skipped until the next update.",
-                    self.cases[index].name,
-                    ", ".join(map(str, empty)),
-                    self.epsilon,
-                )
-
 
 def _prepare(cohort, context_width):
     cohort, notes = training_cases(cohort)
@@ -455,14 +328,6 @@ def _check_choice(name, value, choices):
             f"Argument `{name}` must be one of {choices}. "
             f"Received: {name}={value!r}."
         )
-
-
-def _groups(keys):
-    """`(key, indices)` of each different row of `keys`."""
-    different, group = np.unique(keys, axis=0, return_inverse=True)
-    order = np.argsort(group.ravel(), kind="stable")
-    ends = np.cumsum(np.bincount(group.ravel()))[:-1]
-    return zip(different.tolist(), np.split(order, ends), strict=True)
 
 
 def _options():

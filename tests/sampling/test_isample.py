@@ -11,6 +11,7 @@ from scipy import stats
 
 from keras_isample.models import PlainGeometry
 from keras_isample.sampling import ISample
+from keras_isample.sampling import accepted_draw
 from keras_isample.sampling import isample
 
 SHAPES = ((4, 4, 2), (5, 3, 3), (2, 3, 7))
@@ -163,7 +164,7 @@ def test_uniform_accepts_everything(cases, levels, set_error_map):
 def test_the_graph_draws_exactly_where_rejection_found_nothing(
     cases, levels, set_error_map, monkeypatch, epsilon
 ):
-    monkeypatch.setattr(isample, "ROUNDS", 0)
+    monkeypatch.setattr(accepted_draw, "ROUNDS", 0)
     sampler = ISample(cases, batch_size=192, epsilon=epsilon, seed=4)
     # The third case has no map yet and counts as 1.
     for index, errors in enumerate(levels[:2]):
@@ -188,7 +189,7 @@ def test_one_voxel_with_a_small_error_is_always_found(make_case, set_error_map):
 def test_no_error_and_no_slack_draws_classes_and_voxels_evenly(
     cases, set_error_map, monkeypatch
 ):
-    monkeypatch.setattr(isample, "ROUNDS", 1)
+    monkeypatch.setattr(accepted_draw, "ROUNDS", 1)
     sampler = ISample(cases, batch_size=192, epsilon=0)
     zeros = [np.zeros(shape) for shape in SHAPES]
     for index, errors in enumerate(zeros):
@@ -235,7 +236,7 @@ def merged_cases(cases):
 def test_merged_classes_are_drawn_as_one_with_the_background(
     merged_cases, levels, set_error_map, monkeypatch, rounds
 ):
-    monkeypatch.setattr(isample, "ROUNDS", rounds)
+    monkeypatch.setattr(accepted_draw, "ROUNDS", rounds)
     sampler = ISample(merged_cases, batch_size=192, epsilon=0.1, seed=3)
     # The first case has no map yet and counts as 1.
     for index in (1, 2):
