@@ -39,9 +39,24 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-# "-m" is what the interpreter puts there while it looks for the module.
-_program = _os.path.basename((getattr(_sys, "argv", None) or [""])[0])
-if _program not in ("keras-isample", "-m"):
+def _is_command_line():
+    """Whether the program is `keras-isample` or `python -m keras_isample`."""
+    program = (getattr(_sys, "argv", None) or [""])[0]
+    if program != "-m":
+        return _os.path.basename(program) == "keras-isample"
+    # What the interpreter puts there while it looks for the module.
+    words = iter(_sys.orig_argv[1:])
+    for word in words:
+        if word[:2] in ("-X", "-W"):
+            if len(word) == 2:
+                next(words, None)
+        elif word[:1] == "-" and word[1:2] != "-" and "m" in word:
+            module = word.partition("m")[2] or next(words, "")
+            return module.partition(".")[0] == __name__
+    return False
+
+
+if not _is_command_line():
     from keras_isample import callbacks
     from keras_isample import config
     from keras_isample import data

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from keras_isample.cli import main
 from keras_isample.cli.interruption import interruption
+from keras_isample.cli.run_settings import new_config
 from keras_isample.version import __version__
 
 HEAVY = {"tensorflow", "keras", "numpy", "scipy", "nibabel", "rich"}
@@ -94,6 +95,32 @@ def test_module_answers_without_keras_too():
     modules = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "keras_isample.cli" in modules
     assert HEAVY.isdisjoint(modules)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-m", "mine.program"],
+        ["-X", "dev", "-Wignore::DeprecationWarning", "-mmine.program"],
+        # What follows the module is its own.
+        ["-m", "mine.program", "-m", "keras_isample"],
+    ],
+)
+def test_programs_of_others_get_the_classes_at_once(tmp_path, options):
+    package = tmp_path / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("import keras_isample")
+    (package / "program.py").write_text(
+        "import sys\nprint('keras_isample.models' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "True\n"
 
 
 def test_help_tells_every_command():
@@ -533,6 +560,31 @@ def test_options_win_over_file_over_preset(tmp_path, ball_data, ball_settings):
     assert "learning_rate = 0.001\n" in text
     assert 'split = "16,4,0"\n' in text
     assert "patch_size = 8\n" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "because"),
+    [
+        (["--save-error-maps", "--sampling", "uniform"], "--sampling uniform"),
+        (["--epsilon", 0.1, "--sampling", "uniform"], "--sampling uniform"),
+        (["--augmentation", "cardiac", "--no-augment"], "--no-augment"),
+        (["--loss", "dice", "--loss-schedule", "ce->dice"], "--loss-schedule"),
+        (["--validate-every", 2, "--refit"], "--refit"),
+        (["--period", 5], "without --learning-rate auto"),
+    ],
+)
+def test_options_without_effect_are_refused(ball_data, options, because):
+    text = refusal("fit", "--data", ball_data, *options, "--network", "unet")
+    assert text.startswith(f"{options[0]}: has no effect ")
+    assert because in text
+
+
+def test_settings_of_a_file_may_be_without_effect(tmp_path, ball_data):
+    file = tmp_path / "a.toml"
+    file.write_text("epsilon = 0.1\nperiod = 5\n")
+    chosen = {"sampling": "uniform", "save_error_maps": False}
+    config = new_config(file, None, ball_data, chosen, quiet=True)
+    assert config.sampling.epsilon == 0.1
 
 
 def test_resume_and_overwrite_contradict_each_other(tmp_path):

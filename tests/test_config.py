@@ -140,6 +140,20 @@ def test_tables_only_group(tmp_path):
     assert read_settings(path) == ({"epochs": 3, "batch_size": 4}, None)
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("null", "null"), ("true", "true"), ('["a", null]', '["a", null]')],
+)
+def test_what_is_no_text_is_refused(tmp_path, value, shown):
+    path = write(tmp_path, f'{{"labels": {value}}}', "settings.json")
+    assert f"labels is {shown}" in read_refusal(path)
+
+
+def test_byte_order_mark_is_no_setting(tmp_path):
+    path = write(tmp_path, "\ufeffepochs = 3\n")
+    assert read_settings(path) == ({"epochs": 3}, None)
+
+
 def test_lists_and_numbers_may_stand_for_texts(tmp_path):
     path = write(
         tmp_path,

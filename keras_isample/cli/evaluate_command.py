@@ -71,8 +71,8 @@ def evaluate(
     else:
         check_inputs(reference, [prediction])
     with loading_keras():
-        from keras_isample.commands.evaluate import evaluate_folders
         from keras_isample.commands.evaluate import evaluate_run
+        from keras_isample.commands.evaluate_folders import evaluate_folders
         from keras_isample.metrics.summary import format_table
 
     if run:

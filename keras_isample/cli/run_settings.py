@@ -5,6 +5,7 @@ import os
 from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.cli.unused_options import refuse_unused
 from keras_isample.config import PRESETS
 from keras_isample.config import Config
 from keras_isample.config import read_settings
@@ -43,10 +44,10 @@ def new_config(config_file, preset, data_path, chosen, quiet):
         settings |= from_file
         data_path = data_path or path_in_file
     settings |= chosen
+    # Drawing takes its time; wrong settings are refused before.
+    refuse_unused(Config.from_settings(data_path or "", settings), chosen)
     if data_path is None:
         settings.setdefault("labels", "kidney")
-        # Drawing takes its time; wrong settings are refused before.
-        Config.from_settings("", settings)
         data_path = _built_in_phantom(quiet)
     for name in ("cache", "init_from"):
         if settings.get(name):

@@ -39,8 +39,8 @@ class DataConfig(Group):
     )
     split: "str" = setting(
         "0.7,0.1,0.2",
-        "Shares or numbers of training, validation and test cases; a split "
-        "given by the data wins.",
+        "Shares of training, validation and test cases; only their ratio "
+        "counts; a split given by the data wins.",
     )
     fold: "str" = setting("", "K/N: fold K of N-fold cross-validation.")
     seed: "int" = setting(0, "Seed of split, weights, sampling and dropout.")
@@ -82,7 +82,7 @@ class DataConfig(Group):
         if not all(0 <= v < math.inf for v in values) or not any(values):
             raise InputError(
                 "--split",
-                f"must be shares or numbers of cases, got {self.split}",
+                f"must be three shares, got {self.split}",
                 "Write it like 0.7,0.1,0.2",
             )
         return values

@@ -24,7 +24,8 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors begin a file with a byte-order mark.
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".json":
             content = json.loads(text)
         else:
@@ -57,11 +58,18 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
                 "See keras-isample fit --help for the settings",
             )
         if known[key].type == "str":
-            flat[key] = _as_text(value)
+            flat[key] = _as_text(path, key, value)
     return flat, data_path
 
 
-def _as_text(value):
-    if isinstance(value, list | tuple):
-        return ",".join(str(part) for part in value)
-    return value if isinstance(value, str) else str(value)
+def _as_text(path, key, value):
+    """Text of a setting that is written as a list or a number."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    for part in parts:
+        if not isinstance(part, str | int | float) or isinstance(part, bool):
+            raise InputError(
+                path,
+                f"{key} is {json.dumps(value, default=str)}",
+                "Give it a text, or leave it away for its default",
+            )
+    return ",".join(str(part) for part in parts)

@@ -16,6 +16,7 @@ from keras_isample.data.cache import default_cache
 from keras_isample.data.description import describe
 from keras_isample.data.layout import Case
 from keras_isample.data.layout import Layout
+from keras_isample.data.layout import count
 from keras_isample.data.layout import shorten
 from keras_isample.data.recognition import recognize
 from keras_isample.data.splits import split_names
@@ -33,7 +34,7 @@ _CHOICES = {
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cohort:
     """Labeled cases, and how their scans become training data.
 
@@ -186,6 +187,11 @@ class Cohort:
                 *fold,
             )
         return tuple(self.subset(names) for names in parts)
+
+    def __repr__(self):
+        names = ", ".join(c.name for c in self.classes)
+        cases = count(len(self.cases), "case")
+        return f"<Cohort {self.path} ({self.layout}): {cases}, {names}>"
 
     def describe(self) -> str:
         """Layout, cases, classes, split and notes, in a few lines."""

@@ -40,9 +40,21 @@ def predict_volume(
         `(x, y, z, classes)`, 255 meaning 1, mapped to a temporary file.
 
     Raises:
-        ValueError: If the number of channels is not the model's.
+        ValueError: If the number of channels is not the model's, `volume` is
+            no `Volume`, or the model is not of this package.
     """
     volumes = volume if isinstance(volume, Sequence) else [volume]
+    if not volumes or not all(isinstance(v, Volume) for v in volumes):
+        raise ValueError(
+            "Argument `volume` must be a `Volume`, such as `read_volume` "
+            "returns or `Volume(array, affine)`, or a list of them. "
+            f"Received: {type(volume).__name__}."
+        )
+    if not hasattr(model, "metadata"):
+        raise ValueError(
+            "Argument `model` must be a model of `keras_isample.models`. "
+            f"Received: {type(model).__name__}."
+        )
     facts = Preprocessing.from_metadata(model.metadata)
     affine = volumes[0].affine
     canonical = [to_canonical(v) for v in volumes]

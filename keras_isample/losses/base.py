@@ -49,6 +49,9 @@ class SegmentationLoss(PerExampleLoss):
     passes no gradient on where it is exactly 0 or 1, however wrong: give the
     last layer `dtype="float32"`, as the networks of this package have.
 
+    Labels are not checked: one that is neither a class nor `ignore_label` is
+    of no class, and its voxel adds nothing to a cross-entropy.
+
     Args:
         from_logits: Whether `y_pred` holds logits, not probabilities.
         ignore_label: Integer label of voxels without weight, or `None`.

@@ -30,6 +30,11 @@ def median_frequency_weights(counts):
     Example:
     >>> median_frequency_weights([[90, 10, 0], [60, 20, 20]])
     array([0.26666667, 1.33333333, 1.        ])
+
+    Of a cohort, as `fit` does:
+
+    >>> cases = ki.data.prepare_cohort(train)
+    >>> median_frequency_weights([case.trained_counts for case in cases])
     """
     counts = _check(counts)
     if counts.ndim != 2:

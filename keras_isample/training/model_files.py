@@ -1,11 +1,23 @@
 """Models that runs have left."""
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import keras
 
 from keras_isample.errors import InputError
 from keras_isample.training.run_folder import RunFolder
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Keras raises for files of other kinds, and damaged ones."""
 
 
 def load_model(run):
@@ -25,7 +37,7 @@ def load_model(run):
         )
     try:
         model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except _UNREADABLE as error:
         raise InputError(
             path,
             f"cannot be loaded as a model ({str(error)[:200]})",

@@ -99,7 +99,12 @@ def read_run_data(
     train, notes = training_cases(parts["train"])
     for note in notes:
         say(note)
-    return RunData(config, {**parts, "train": train})
+    parts = {**parts, "train": train}
+    sizes = ", ".join(f"{len(c.cases)} {name}" for name, c in parts.items())
+    say(f"split of this run: {sizes}")
+    if not parts["validation"].cases:
+        say("no case to validate with: the newest model is kept")
+    return RunData(config, parts)
 
 
 def open_cohort(config: Config) -> Cohort:

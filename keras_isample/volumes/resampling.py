@@ -82,7 +82,7 @@ def resample_volume(
             'Argument `kind` must be "linear" or "labels". '
             f"Received: kind={kind!r}."
         )
-    if len(spacing) != 3 or not all(s > 0 for s in spacing):
+    if np.shape(spacing) != (3,) or not all(s > 0 for s in spacing):
         raise ValueError(
             "Argument `spacing` must be three positive numbers (mm). "
             f"Received: spacing={spacing}."

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Volume:
     """A scan or a label map with its place in space.
 
@@ -32,6 +32,14 @@ class Volume:
                 f"Received: shape {self.array.shape}. Add an axis of size 1."
             )
         object.__setattr__(self, "affine", affine)
+
+    def __repr__(self):
+        size = " x ".join(map(str, self.array.shape))
+        spacing = " x ".join(f"{s:.4g}" for s in self.spacing)
+        return (
+            f"<Volume {size} {self.array.dtype}, {spacing} mm, "
+            f"{self.orientation}>"
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -48,8 +48,14 @@ def write_volume(
         InputError: If the name ends otherwise, the file exists and
             `overwrite` is false, the values or the shape do not fit the
             format, or the system fails to write.
+        ValueError: If `volume` is no `Volume`.
     """
     path = Path(path)
+    if not isinstance(volume, Volume):
+        raise ValueError(
+            "Argument `volume` must be a `Volume`, such as `Volume(array, "
+            f"affine)`. Received: {type(volume).__name__}."
+        )
     suffix = next((s for s in _SUFFIXES if path.name.lower().endswith(s)), None)
     if suffix is None:
         raise InputError(

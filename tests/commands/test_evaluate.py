@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from keras_isample.commands.evaluate import evaluate_folders
 from keras_isample.commands.evaluate import evaluate_run
+from keras_isample.commands.evaluate_folders import evaluate_folders
 from keras_isample.commands.label_tables import write_label_tables
 from keras_isample.errors import InputError
 from keras_isample.training.run_folder import RunFolder
@@ -286,6 +286,29 @@ def test_label_maps_of_other_classes_are_not_compared(tmp_path):
     write_label_tables(tmp_path / "guess", ["background", "Liver"])
     summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
     assert summary["mean"]["1"]["Dice"] == 1
+
+
+def test_values_without_names_are_the_classes_called_after_them(tmp_path):
+    truth = np.zeros((4, 4, 4), np.int16)
+    truth[0], truth[1], truth[2] = 10, 300, 7
+    guess = np.zeros((4, 4, 4), np.uint8)
+    guess[0], guess[1] = 2, 1
+    save(tmp_path / "truth/a.nii.gz", truth)
+    save(tmp_path / "guess/a.nii.gz", guess)
+    write_label_tables(
+        tmp_path / "guess", ["background", "label_300", "label_10"]
+    )
+    summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
+    assert summary["labels"] == {"1": "label_300", "2": "label_10"}
+    assert [summary["mean"][k]["Dice"] for k in "12"] == [1, 1]
+
+
+def test_label_that_the_predictions_do_not_name_is_refused(tmp_path):
+    save(tmp_path / "truth/a.nii.gz", np.full((3, 3, 3), 2, np.uint8))
+    save(tmp_path / "guess/a.nii.gz", np.ones((3, 3, 3), np.uint8))
+    write_label_tables(tmp_path / "guess", ["background", "kidney"])
+    text = refusal(tmp_path / "truth", tmp_path / "guess")
+    assert "has the label 2, which labels.json does not name" in text
 
 
 def test_predictions_name_their_own_labels(tmp_path):

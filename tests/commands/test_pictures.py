@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_isample.commands.evaluate import evaluate_folders
+from keras_isample.commands.evaluate_folders import evaluate_folders
 from keras_isample.commands.inputs import find_inputs
 from keras_isample.commands.predict import predict
 from keras_isample.data.preprocessing import Preprocessing

@@ -230,6 +230,17 @@ def test_damaged_model_is_refused(tmp_path, ball_run, scan, content):
     assert text.startswith(f"{tmp_path}/m.keras: cannot be loaded")
 
 
+def test_model_with_changed_bytes_is_refused(tmp_path, ball_run, scan):
+    content = bytearray((ball_run.path / "model.keras").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(
+        b ^ 255 for b in content[middle:][:200]
+    )
+    (tmp_path / "m.keras").write_bytes(content)
+    text = refusal(tmp_path / "m.keras", [scan], tmp_path / "out")
+    assert text.startswith(f"{tmp_path}/m.keras: cannot be loaded")
+
+
 def test_foreign_model_is_refused(tmp_path, scan):
     import keras
 

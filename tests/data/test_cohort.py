@@ -343,6 +343,9 @@ def test_description_tells_what_was_recognized():
         "not annotated: kidney in 1 case",
         "note: something was left out",
     ]
+    assert (
+        repr(cohort) == "<Cohort visceral (VISCERAL Anatomy3): 1 case, kidney>"
+    )
 
 
 def test_description_says_that_no_split_is_given(numbered):

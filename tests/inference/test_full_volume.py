@@ -1,5 +1,6 @@
 """Whole scans in any orientation, back on their own grid."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -144,3 +145,12 @@ def test_label_map_of_a_scan_is_the_largest_probability(model):
     labels = predict_label_map(model, scan, tile_memory=1 << 19)
     assert labels.dtype == np.uint8
     assert (labels == (stored[0] > 0)).all()
+
+
+def test_arrays_and_foreign_models_are_refused():
+    array = np.zeros((4, 4, 4), np.float32)
+    with pytest.raises(ValueError, match="must be a `Volume`.*ndarray"):
+        predict_volume(None, array)
+    foreign = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="of `keras_isample.models`"):
+        predict_volume(foreign, Volume(array, np.eye(4)))

@@ -41,8 +41,21 @@ def test_training_stops_where_dice_no_longer_rises(
     result = fit(config, tmp_path / "run")
     assert len(result.rows) == 4
     assert result.best_dice == pytest.approx(0.6)
-    again = fit(config, tmp_path / "run", resume=True)
+    said = []
+    again = fit(config, tmp_path / "run", resume=True, say=said.append)
     assert again.rows == result.rows
+    assert said[-1] == (
+        "stopped after epoch 4: validation Dice has not risen for 2 epochs"
+    )
+
+
+def test_a_run_is_not_made_shorter(tmp_path, ball_config):
+    run = tmp_path / "run"
+    fit(ball_config(epochs=2, steps_per_epoch=1), run)
+    written = (run / "config.toml").read_text()
+    with pytest.raises(InputError, match="--epochs: is 1, and .* has had 2"):
+        fit(ball_config(epochs=1, steps_per_epoch=1), run, resume=True)
+    assert (run / "config.toml").read_text() == written
 
 
 def test_stopping_early_waits_for_a_validation(

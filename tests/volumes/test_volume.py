@@ -103,3 +103,8 @@ def test_flat_arrays_are_refused():
 def test_other_matrices_are_refused():
     with pytest.raises(ValueError, match="4x4"):
         Volume(COUNTED, np.eye(3))
+
+
+def test_short_text():
+    volume = Volume(np.zeros((2, 3, 4), np.uint8), np.diag([1.5, 1, 2, 1]))
+    assert repr(volume) == "<Volume 2 x 3 x 4 uint8, 1.5 x 1 x 2 mm, RAS>"

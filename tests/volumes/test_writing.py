@@ -183,3 +183,9 @@ def test_nan_in_the_affine_is_refused(tmp_path):
     affine[0, 0] = np.nan
     with pytest.raises(InputError, match="NaN"):
         write_volume(tmp_path / "a.nii", Volume(COUNTED, affine))
+
+
+def test_what_is_no_volume_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="must be a `Volume`.*ndarray"):
+        write_volume(tmp_path / "a.nii.gz", np.zeros((3, 3, 3)))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,68 @@
+"""Options that mean nothing beside the other settings of a run."""
+
+import dataclasses
+
+from keras_isample.config.autolr import AutoLRConfig
+from keras_isample.errors import InputError
+
+_POPULATION = tuple(entry.name for entry in dataclasses.fields(AutoLRConfig))
+
+
+def refuse_unused(config, chosen):
+    """Refuses an option that was given and changes nothing.
+
+    Settings in files and presets are left alone: they may be meant for runs
+    that do use them.
+
+    Args:
+        config: The `Config` that the options are part of.
+        chosen: Settings given as options.
+
+    Raises:
+        InputError: Naming the option and what makes it void.
+    """
+    for names, is_void, because in _RULES:
+        given = [name for name in names if name in chosen]
+        # A flag that is off asks for nothing.
+        given = [name for name in given if chosen[name] is not False]
+        if given and is_void(config):
+            raise InputError(
+                "--" + given[0].replace("_", "-"),
+                f"has no effect {because}",
+                "Leave one of them away",
+            )
+
+
+_RULES = (
+    (
+        ("epsilon", "error_maps", "error_map_cases", "save_error_maps"),
+        lambda config: config.sampling.sampling == "uniform",
+        "with --sampling uniform",
+    ),
+    (
+        ("augmentation", "spacing_jitter"),
+        lambda config: not config.sampling.augment,
+        "with --no-augment",
+    ),
+    (
+        ("spacing_jitter",),
+        lambda config: config.sampling.augmentation == "cardiac",
+        "with --augmentation cardiac",
+    ),
+    (
+        ("loss",),
+        lambda config: bool(config.loss.loss_schedule),
+        "with --loss-schedule",
+    ),
+    (
+        ("validate_every", "validate_cases"),
+        lambda config: config.training.refit,
+        "with --refit, which validates nothing",
+    ),
+    (
+        _POPULATION,
+        lambda config: not config.optimizer.is_auto,
+        "without --learning-rate auto",
+    ),
+)
+"""Options, when they mean nothing, and how that is said."""

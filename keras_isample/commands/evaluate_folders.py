@@ -1,0 +1,161 @@
+"""Metrics of one folder of label maps against another."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from keras_isample.commands.evaluate import refuse_existing
+from keras_isample.data.dataset_json import read_dataset_json
+from keras_isample.data.listing import list_scans
+from keras_isample.data.structures import normalize_name
+from keras_isample.errors import InputError
+from keras_isample.metrics.evaluation import evaluate_labels
+from keras_isample.metrics.summary import summarize
+from keras_isample.metrics.summary import write_summary
+from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.reading import read_label_map
+
+_NUMBERED = re.compile(r"label_(\d+)")
+"""How classes are called where the data name none."""
+
+
+def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
+    """Evaluates label maps in one folder against those in another.
+
+    Every reference needs a prediction with the same file name; what else lies
+    among the predictions is left alone. The labels are named by a
+    `dataset.json` in or above the reference folder, or by the `labels.json`
+    beside the predictions; if both exist they must agree. Where references
+    have no names and a run called theirs `label_10`, `label_300`, these values
+    are taken for its classes and others for background, as in training. Writes
+    `summary.json` beside the predictions.
+
+    Args:
+        reference: Folder of reference label maps.
+        prediction: Folder of predicted label maps.
+        out: File to write; `summary.json` in `prediction` if `None`.
+        overwrite: Whether an older summary is replaced.
+
+    Returns:
+        `(summary, path)`.
+
+    Raises:
+        InputError: If files do not match in name or grid.
+    """
+    reference, prediction = Path(reference), Path(prediction)
+    target = Path(out) if out else prediction / "summary.json"
+    refuse_existing(target, overwrite)
+    truths, guesses = list_scans(reference), list_scans(prediction)
+    pairs = [name for name in guesses if name in truths]
+    lost = sorted(set(truths) - set(pairs))
+    if not pairs or lost:
+        raise InputError(
+            prediction,
+            f"has no label map for {lost[0]}" if lost else "has no label map",
+            "Predict every case of the reference folder",
+        )
+    named, predicted = _class_names(reference), _predicted_names(prediction)
+    names = _common_names(reference, named, predicted)
+    values = None if named else _reference_values(predicted)
+    volumes = []
+    for name in pairs:
+        truth = _read_reference(truths[name], values)
+        guess = read_label_map(guesses[name])
+        check_same_grid(truth, truths[name], guess, guesses[name])
+        largest = int(max(truth.array.max(), guess.array.max()))
+        if names is not None and largest >= len(names):
+            raise InputError(
+                guesses[name],
+                f"or its reference has the label {largest}, which "
+                f"{'dataset' if named else 'labels'}.json does not name",
+                "Name all labels in a dataset.json beside the references",
+            )
+        volumes.append((name, largest))
+    if names is None:
+        most = max(largest for _, largest in volumes)
+        names = ["background", *(f"label_{k}" for k in range(1, most + 1))]
+    cases = [
+        {
+            "reference_file": str(truths[name]),
+            "prediction_file": str(guesses[name]),
+            "metrics": evaluate_labels(
+                _read_reference(truths[name], values),
+                read_label_map(guesses[name]),
+                names,
+            ),
+        }
+        for name, _ in volumes
+    ]
+    summary = summarize(cases, names)
+    write_summary(target, summary)
+    return summary, target
+
+
+def _common_names(reference, names, predicted):
+    """The names of both folders, which must not contradict each other."""
+    if names is None or predicted is None:
+        return names or predicted
+    for k, (name, other) in enumerate(zip(names, predicted, strict=False)):
+        if normalize_name(name) != normalize_name(other):
+            raise InputError(
+                reference,
+                f"label {k} is {name} here but {other} in the predictions",
+                "Compare label maps of the same classes",
+            )
+    return max(names, predicted, key=len)
+
+
+def _reference_values(predicted):
+    """Value to class of references without names, or `None` for as they are.
+
+    Args:
+        predicted: Names from `labels.json`, or `None`.
+    """
+    matches = [_NUMBERED.fullmatch(name) for name in (predicted or ())[1:]]
+    if not matches or None in matches:
+        return None
+    return {int(match[1]): k for k, match in enumerate(matches, start=1)}
+
+
+def _read_reference(path, values):
+    """A reference label map, its values replaced by classes."""
+    volume = read_label_map(path)
+    if values is None:
+        return volume
+    classes = np.zeros(volume.array.shape, np.int32)
+    for value, k in values.items():
+        classes[volume.array == value] = k
+    return replace(volume, array=classes)
+
+
+def _predicted_names(folder):
+    """Names from the `labels.json` that predict writes, or `None`."""
+    file = folder / "labels.json"
+    if not file.is_file():
+        return None
+    try:
+        numbers = json.loads(file.read_text(encoding="utf-8"))
+        return [name for name, _ in sorted(numbers.items(), key=_number)]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            file, f"is not what predict writes ({error})", "Remove it"
+        ) from error
+
+
+def _number(pair):
+    return pair[1]
+
+
+def _class_names(folder):
+    for place in (folder, folder.parent):
+        file = place / "dataset.json"
+        if file.is_file():
+            values = read_dataset_json(file).structures
+            names = ["background"] + [""] * max(values.values(), default=0)
+            for name, value in values.items():
+                names[value] = name
+            return [n or f"label_{k}" for k, n in enumerate(names)]
+    return None
