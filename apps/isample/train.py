@@ -50,12 +50,13 @@ SETTINGS = Path(__file__).parent / "config.toml"
     "--epsilon-seeds",
     default=1,
     show_default=True,
-    help="Runs of each of the further arms.",
+    help="Runs of each arm of --epsilons and --error-maps.",
 )
 @click.option(
     "--half",
     is_flag=True,
-    help="One more isample arm, planned for half the epochs.",
+    help="One more isample arm, planned for half the epochs, for rates that "
+    "fall.",
 )
 @click.option("--out", default="runs/isample", show_default=True)
 @phantom_options

@@ -1,6 +1,7 @@
 """Metrics of one folder of label maps against another."""
 
 import json
+import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from keras_isample.metrics.summary import write_summary
 from keras_isample.volumes.grid import check_same_grid
 from keras_isample.volumes.reading import read_label_map
 
+log = logging.getLogger(__name__)
+
 _NUMBERED = re.compile(r"label_(\d+)")
 """How classes are called where the data name none."""
 
@@ -27,11 +30,13 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
 
     Every reference needs a prediction with the same file name; what else lies
     among the predictions is left alone. The labels are named by a
-    `dataset.json` in or above the reference folder, or by the `labels.json`
-    beside the predictions; if both exist they must agree. Where references
-    have no names and a run called theirs `label_10`, `label_300`, these values
-    are taken for its classes and others for background, as in training. Writes
-    `summary.json` beside the predictions.
+    `dataset.json` in or above the reference folder or a `labels.json` in it,
+    and by the `labels.json` beside the predictions; if both sides have names
+    they must agree. Where references have none and the predictions' are
+    `label_10`, `label_300`, such values are taken for these classes and others,
+    with a warning, for background; unless no such value is there, and the
+    references hold the numbers of classes. Writes `summary.json` beside the
+    predictions.
 
     Args:
         reference: Folder of reference label maps.
@@ -57,9 +62,12 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
             f"has no label map for {lost[0]}" if lost else "has no label map",
             "Predict every case of the reference folder",
         )
-    named, predicted = _class_names(reference), _predicted_names(prediction)
+    named = _class_names(reference) or _table_names(reference)
+    predicted = _table_names(prediction)
     names = _common_names(reference, named, predicted)
-    values = None if named else _reference_values(predicted)
+    values = None
+    if not named:
+        values = _reference_values([truths[name] for name in pairs], predicted)
     volumes = []
     for name in pairs:
         truth = _read_reference(truths[name], values)
@@ -108,16 +116,29 @@ def _common_names(reference, names, predicted):
     return max(names, predicted, key=len)
 
 
-def _reference_values(predicted):
+def _reference_values(files, predicted):
     """Value to class of references without names, or `None` for as they are.
 
     Args:
+        files: The references.
         predicted: Names from `labels.json`, or `None`.
     """
     matches = [_NUMBERED.fullmatch(name) for name in (predicted or ())[1:]]
     if not matches or None in matches:
         return None
-    return {int(match[1]): k for k, match in enumerate(matches, start=1)}
+    values = {int(match[1]): k for k, match in enumerate(matches, start=1)}
+    found = set()
+    for file in files:
+        found |= set(np.unique(read_label_map(file).array).tolist()) - {0}
+    if not found & values.keys():
+        return None
+    for value in sorted(found - values.keys()):
+        log.warning(
+            "label %d of the references is no class of the predictions and "
+            "counts as background.",
+            value,
+        )
+    return values
 
 
 def _read_reference(path, values):
@@ -131,8 +152,8 @@ def _read_reference(path, values):
     return replace(volume, array=classes)
 
 
-def _predicted_names(folder):
-    """Names from the `labels.json` that predict writes, or `None`."""
+def _table_names(folder):
+    """Names from a `labels.json`, as predict writes it, or `None`."""
     file = folder / "labels.json"
     if not file.is_file():
         return None

@@ -14,32 +14,40 @@ def half_length(config):
         config: The `Config` of the whole run.
 
     Returns:
-        Dictionary of settings: `epochs` and `lr_schedule`.
+        Dictionary of settings: `epochs`, `lr_schedule`, and `loss_schedule` if
+        there is one. The warm-up stays as it is.
 
     Raises:
-        InputError: If epochs cannot be halved.
+        InputError: If the rate does not fall, or epochs cannot be halved.
     """
-    kind, parameters = config.optimizer.schedule
-    lr_schedule = config.optimizer.lr_schedule
-    if kind == "replay" or config.optimizer.is_auto:
+    kind, _ = config.optimizer.schedule
+    if kind in ("constant", "replay"):
         raise InputError(
-            "--half", "needs a schedule set by hand", "Leave it away"
+            "--half",
+            "needs a rate that falls by itself",
+            "Give a schedule such as --lr-schedule cosine",
         )
-    if kind == "step":
-        every, _ = parameters
-        factor = lr_schedule.rpartition(":")[-1]
-        lr_schedule = f"step:{_half(every, '--lr-schedule')}:{factor}"
-    return {
+    found = {
         "epochs": _half(config.training.epochs, "--epochs"),
-        "lr_schedule": lr_schedule,
+        "lr_schedule": config.optimizer.lr_schedule,
     }
+    if kind == "step":
+        _, every, factor = config.optimizer.lr_schedule.split(":")
+        every = _half(int(every), "--lr-schedule")
+        found["lr_schedule"] = f"step:{every}:{factor}"
+    if config.loss.loss_schedule:
+        found["loss_schedule"] = ", ".join(
+            f"{name}:{_half(start, '--loss-schedule')}"
+            for name, start in config.loss.stages(config.training.epochs)
+        )
+    return found
 
 
 def _half(epochs, source):
     if epochs % 2:
         raise InputError(
             source,
-            f"has {epochs} epochs, which cannot be halved",
+            f"has {epochs} epochs, which --half cannot halve",
             "Use an even number, or leave --half away",
         )
     return epochs // 2

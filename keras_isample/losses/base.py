@@ -49,8 +49,8 @@ class SegmentationLoss(PerExampleLoss):
     passes no gradient on where it is exactly 0 or 1, however wrong: give the
     last layer `dtype="float32"`, as the networks of this package have.
 
-    Labels are not checked: one that is neither a class nor `ignore_label` is
-    of no class, and its voxel adds nothing to a cross-entropy.
+    Labels are not checked: they are taken modulo 256, and one that is then no
+    class has no weight, like `ignore_label`.
 
     Args:
         from_logits: Whether `y_pred` holds logits, not probabilities.

@@ -14,6 +14,7 @@ _UNREADABLE = (
     ValueError,
     TypeError,
     KeyError,
+    RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
 )

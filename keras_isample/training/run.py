@@ -14,7 +14,7 @@ from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
-from keras_isample.training.history import read_history
+from keras_isample.training.resumed_length import refuse_shorter
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_data import read_run_data
 from keras_isample.training.run_folder import RunFolder
@@ -103,7 +103,10 @@ def fit(
         elif config.network.init_from:
             say(trainer.take_first_weights())
         recorder = _train(config, folder, trainer, rows, replay, callbacks)
-        if recorder.has_had_enough:
+        if (
+            recorder.has_had_enough
+            and len(recorder.rows) < config.training.epochs
+        ):
             say(
                 f"stopped after epoch {len(recorder.rows)}: validation Dice "
                 f"has not risen for {recorder.patience} epochs"
@@ -148,7 +151,7 @@ def opened_run(
         folder.check_new(overwrite)
     with _alone(folder.path):
         if resume:
-            _refuse_shorter(config, folder)
+            refuse_shorter(config, folder)
             folder.reopen(config, manifest)
             folder.update_manifest(finished=None)
         else:
@@ -168,18 +171,6 @@ def opened_run(
             if not resume and not folder.has_begun():
                 folder.undo()
             raise
-
-
-def _refuse_shorter(config, folder):
-    done = 0
-    if folder.history_file.exists():
-        done = len(read_history(folder.history_file))
-    if config.training.epochs < done:
-        raise InputError(
-            "--epochs",
-            f"is {config.training.epochs}, and {folder.path} has had {done}",
-            "Give a larger number, or leave it away",
-        )
 
 
 @contextlib.contextmanager

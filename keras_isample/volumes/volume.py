@@ -35,11 +35,11 @@ class Volume:
 
     def __repr__(self):
         size = " x ".join(map(str, self.array.shape))
-        spacing = " x ".join(f"{s:.4g}" for s in self.spacing)
-        return (
-            f"<Volume {size} {self.array.dtype}, {spacing} mm, "
-            f"{self.orientation}>"
-        )
+        place = "no usable affine"
+        if np.isfinite(self.affine).all() and np.linalg.det(self.affine):
+            spacing = " x ".join(f"{s:.4g}" for s in self.spacing)
+            place = f"{spacing} mm, {self.orientation}"
+        return f"<Volume {size} {self.array.dtype}, {place}>"
 
     @property
     def shape(self) -> tuple[int, int, int]:

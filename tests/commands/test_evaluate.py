@@ -288,19 +288,51 @@ def test_label_maps_of_other_classes_are_not_compared(tmp_path):
     assert summary["mean"]["1"]["Dice"] == 1
 
 
-def test_values_without_names_are_the_classes_called_after_them(tmp_path):
+@pytest.fixture
+def numbered(tmp_path):
+    """References with values 10 and 300, and their like by classes 2 and 1."""
     truth = np.zeros((4, 4, 4), np.int16)
-    truth[0], truth[1], truth[2] = 10, 300, 7
+    truth[0], truth[1] = 10, 300
     guess = np.zeros((4, 4, 4), np.uint8)
     guess[0], guess[1] = 2, 1
-    save(tmp_path / "truth/a.nii.gz", truth)
-    save(tmp_path / "guess/a.nii.gz", guess)
-    write_label_tables(
-        tmp_path / "guess", ["background", "label_300", "label_10"]
-    )
-    summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
+    save(tmp_path / "ref/a.nii.gz", truth)
+    save(tmp_path / "pred/a.nii.gz", guess)
+    names = ["background", "label_300", "label_10"]
+    write_label_tables(tmp_path / "pred", names)
+    return tmp_path / "ref", tmp_path / "pred"
+
+
+def test_values_without_names_are_the_classes_called_after_them(numbered):
+    summary, _ = evaluate_folders(*numbered)
     assert summary["labels"] == {"1": "label_300", "2": "label_10"}
     assert [summary["mean"][k]["Dice"] for k in "12"] == [1, 1]
+
+
+def test_values_that_are_no_class_are_background(tmp_path, numbered, caplog):
+    truth = np.full((4, 4, 4), 7, np.int16)
+    truth[0], truth[1] = 10, 300
+    write_volume(
+        tmp_path / "ref/a.nii.gz", Volume(truth, np.eye(4)), overwrite=True
+    )
+    summary, _ = evaluate_folders(*numbered)
+    assert [summary["mean"][k]["Dice"] for k in "12"] == [1, 1]
+    assert "label 7 of the references is no class" in caplog.text
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_references_that_hold_classes_are_compared_by_number(
+    tmp_path, numbered, named
+):
+    shutil.copy(tmp_path / "pred/a.nii.gz", tmp_path / "ref/a.nii.gz")
+    if named:
+        shutil.copy(tmp_path / "pred/labels.json", tmp_path / "ref")
+    summary, _ = evaluate_folders(*numbered)
+    assert [summary["mean"][k]["Dice"] for k in "12"] == [1, 1]
+
+
+def test_names_beside_the_references_must_agree(tmp_path, numbered):
+    write_label_tables(tmp_path / "ref", ["background", "kidney", "label_10"])
+    assert "is kidney here but label_300" in refusal(*numbered)
 
 
 def test_label_that_the_predictions_do_not_name_is_refused(tmp_path):

@@ -16,7 +16,6 @@ def half(**settings):
     [
         ("step:6:0.3", "step:3:0.3"),
         ("step:2:0.333333333", "step:1:0.333333333"),
-        ("constant", "constant"),
         # They end with the last epoch, whichever that is.
         ("poly:0.9", "poly:0.9"),
         ("cosine", "cosine"),
@@ -27,10 +26,24 @@ def test_schedule_of_half_a_run(schedule, shorter):
     assert found == {"epochs": 8, "lr_schedule": shorter}
 
 
+def test_losses_change_in_half_the_time():
+    schedules = {"lr_schedule": "cosine", "loss_schedule": "ce->dice"}
+    assert half(epochs=8, **schedules)["loss_schedule"] == "ce:0, dice:2"
+
+
 @pytest.mark.parametrize(
     ("settings", "source"),
     [
-        ({"epochs": 5}, "--epochs"),
+        ({"epochs": 4, "lr_schedule": "constant"}, "--half"),
+        ({"epochs": 5, "lr_schedule": "cosine"}, "--epochs"),
+        (
+            {
+                "epochs": 6,
+                "lr_schedule": "cosine",
+                "loss_schedule": "ce:0, dice:3",
+            },
+            "--loss-schedule",
+        ),
         ({"epochs": 4, "lr_schedule": "step:3:0.1"}, "--lr-schedule"),
         ({"epochs": 4, "lr_schedule": "replay:autolr.json"}, "--half"),
         ({"epochs": 4, "learning_rate": "auto", "period": 2}, "--half"),

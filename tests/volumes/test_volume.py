@@ -108,3 +108,9 @@ def test_other_matrices_are_refused():
 def test_short_text():
     volume = Volume(np.zeros((2, 3, 4), np.uint8), np.diag([1.5, 1, 2, 1]))
     assert repr(volume) == "<Volume 2 x 3 x 4 uint8, 1.5 x 1 x 2 mm, RAS>"
+
+
+@pytest.mark.parametrize("value", [np.nan, 0])
+def test_short_text_without_a_place(value):
+    volume = Volume(np.zeros((2, 3, 4)), np.full((4, 4), value))
+    assert repr(volume) == "<Volume 2 x 3 x 4 float64, no usable affine>"
