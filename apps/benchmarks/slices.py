@@ -7,10 +7,9 @@ iterated without a network. All three alternate in one process, with the
 settings of `apps/cardiac_mri` (2D U-Net, 100 slices of 96 x 96 in batches of
 ten) on its phantom.
 
-Two minutes on two cores. To expect there (AVX-512, November 2026, float32, two
-runs): an epoch of 10 steps takes 0.84 or 1.02 times its network (why the one
-batch can take longer was not found), the input alone 3 or 6 % of it, and 3 or 4
-% of it in CPU time: the network is what an epoch waits for.
+Three minutes on two cores. To expect there (AVX-512, November 2026, float32):
+an epoch of 10 steps takes 1.06 times its network, the input alone 2 % of it, in
+wall and in CPU time: the network is what an epoch waits for.
 """
 
 import statistics
