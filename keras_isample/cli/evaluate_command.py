@@ -25,7 +25,11 @@ from keras_isample.errors import InputError
     type=click.Path(),
     help="Another data set with the same structures as RUN's.",
 )
-@click.option("--reference", type=click.Path(), help="Folder of label maps.")
+@click.option(
+    "--reference",
+    type=click.Path(),
+    help="Folder of label maps; a dataset.json or labels.json names them.",
+)
 @click.option("--prediction", type=click.Path(), help="Folder of label maps.")
 @click.option(
     "--sides",
