@@ -579,6 +579,12 @@ def test_options_without_effect_are_refused(ball_data, options, because):
     assert because in text
 
 
+def test_options_without_effect_are_refused_when_a_run_goes_on(ball_run):
+    options = ["--run", ball_run.path, "--executor", "process"]
+    text = refusal("fit", "--resume", *options)
+    assert text.startswith("--executor: has no effect without --learning-rate")
+
+
 def test_settings_of_a_file_may_be_without_effect(tmp_path, ball_data):
     file = tmp_path / "a.toml"
     file.write_text("epsilon = 0.1\nperiod = 5\n")

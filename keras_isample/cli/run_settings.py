@@ -99,7 +99,9 @@ def resumed_config(run, config_file, preset, data_path, chosen):
             f"is {settings[name]!r} in {run}",
             "Only --epochs and where members train may change with --resume",
         )
-    return _checked(Config.from_settings(config.data_path, settings | chosen))
+    resumed = Config.from_settings(config.data_path, settings | chosen)
+    refuse_unused(resumed, chosen)
+    return _checked(resumed)
 
 
 def _built_in_phantom(quiet):

@@ -31,8 +31,9 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
     Every reference needs a prediction with the same file name; what else lies
     among the predictions is left alone. The labels are named by a
     `dataset.json` in or above the reference folder or a `labels.json` in it,
-    and by the `labels.json` beside the predictions; if both sides have names
-    they must agree. Where references have none and the predictions' are
+    and by the `labels.json` beside the predictions. If both sides have names
+    these must be the same; in another order the references' values are taken
+    by name. Where references have none and the predictions' are
     `label_10`, `label_300`, such values are taken for these classes and others,
     with a warning, for background; unless no such value is there, and the
     references hold the numbers of classes. Writes `summary.json` beside the
@@ -64,8 +65,11 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
         )
     named = _class_names(reference) or _table_names(reference)
     predicted = _table_names(prediction)
-    names = _common_names(reference, named, predicted)
-    values = None
+    values = _values_by_name(named, predicted)
+    if values is None:
+        names = _common_names(reference, named, predicted)
+    else:
+        names = predicted
     if not named:
         values = _reference_values([truths[name] for name in pairs], predicted)
     volumes = []
@@ -77,8 +81,8 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
         if names is not None and largest >= len(names):
             raise InputError(
                 guesses[name],
-                f"or its reference has the label {largest}, which "
-                f"{'dataset' if named else 'labels'}.json does not name",
+                f"or its reference has the label {largest}, which neither "
+                "folder names",
                 "Name all labels in a dataset.json beside the references",
             )
         volumes.append((name, largest))
@@ -116,6 +120,23 @@ def _common_names(reference, names, predicted):
     return max(names, predicted, key=len)
 
 
+def _values_by_name(names, predicted):
+    """Value to class of references that name the same labels in other order.
+
+    Returns:
+        Dictionary, or `None` where the values are classes already or the names
+        are not the same ones.
+    """
+    if not names or not predicted:
+        return None
+    ours = [normalize_name(name) for name in predicted]
+    theirs = [normalize_name(name) for name in names]
+    same = sorted(ours) == sorted(theirs) and len(set(ours)) == len(ours)
+    if not same or ours == theirs or ours[0] != theirs[0]:
+        return None
+    return {k: ours.index(theirs[k]) for k in range(1, len(theirs))}
+
+
 def _reference_values(files, predicted):
     """Value to class of references without names, or `None` for as they are.
 
@@ -132,13 +153,14 @@ def _reference_values(files, predicted):
         found |= set(np.unique(read_label_map(file).array).tolist()) - {0}
     if not found & values.keys():
         return None
-    for value in sorted(found - values.keys()):
+    others = sorted(found - values.keys())
+    for value in others:
         log.warning(
             "label %d of the references is no class of the predictions and "
             "counts as background.",
             value,
         )
-    return values
+    return values | dict.fromkeys(others, 0)
 
 
 def _read_reference(path, values):
@@ -146,7 +168,7 @@ def _read_reference(path, values):
     volume = read_label_map(path)
     if values is None:
         return volume
-    classes = np.zeros(volume.array.shape, np.int32)
+    classes = volume.array.astype(np.int32)
     for value, k in values.items():
         classes[volume.array == value] = k
     return replace(volume, array=classes)

@@ -340,7 +340,36 @@ def test_label_that_the_predictions_do_not_name_is_refused(tmp_path):
     save(tmp_path / "guess/a.nii.gz", np.ones((3, 3, 3), np.uint8))
     write_label_tables(tmp_path / "guess", ["background", "kidney"])
     text = refusal(tmp_path / "truth", tmp_path / "guess")
-    assert "has the label 2, which labels.json does not name" in text
+    assert "has the label 2, which neither folder names" in text
+
+
+@pytest.fixture
+def reordered(tmp_path):
+    """References of liver and spleen, and their like with numbers swapped."""
+    truth = np.zeros((4, 4, 4), np.uint8)
+    truth[0], truth[1] = 1, 2
+    guess = np.zeros((4, 4, 4), np.uint8)
+    guess[0], guess[1] = 2, 1
+    save(tmp_path / "ref/a.nii.gz", truth)
+    save(tmp_path / "pred/a.nii.gz", guess)
+    names = {"background": 0, "liver": 1, "spleen": 2}
+    (tmp_path / "ref/dataset.json").write_text(json.dumps({"labels": names}))
+    write_label_tables(tmp_path / "pred", ["background", "Spleen", "Liver"])
+    return tmp_path / "ref", tmp_path / "pred"
+
+
+def test_same_names_in_another_order_are_matched_by_name(reordered):
+    summary, _ = evaluate_folders(*reordered)
+    assert summary["labels"] == {"1": "Spleen", "2": "Liver"}
+    assert [summary["mean"][k]["Dice"] for k in "12"] == [1, 1]
+
+
+def test_unnamed_label_beside_reordered_ones_is_refused(reordered):
+    truth = np.full((4, 4, 4), 3, np.uint8)
+    write_volume(
+        reordered[0] / "a.nii.gz", Volume(truth, np.eye(4)), overwrite=True
+    )
+    assert "has the label 3, which neither folder names" in refusal(*reordered)
 
 
 def test_predictions_name_their_own_labels(tmp_path):
