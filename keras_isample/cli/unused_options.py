@@ -29,7 +29,7 @@ def refuse_unused(config, chosen):
             raise InputError(
                 "--" + given[0].replace("_", "-"),
                 f"has no effect {because}",
-                "Leave it away, or change what makes it void",
+                "Leave it away",
             )
 
 

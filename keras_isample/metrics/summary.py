@@ -23,7 +23,9 @@ _COLUMNS = (
 
 
 def summarize(
-    cases: Sequence[Mapping], class_names: Sequence[str], seed: int = 0
+    cases: Sequence[Mapping],
+    class_names: Sequence[str] | Mapping[int, str],
+    seed: int = 0,
 ) -> dict:
     """Averages the metrics of cases over cases, then over structures.
 
@@ -39,7 +41,8 @@ def summarize(
     Args:
         cases: For each case `reference_file`, `prediction_file` and `metrics`
             as `evaluate_labels` returns them.
-        class_names: One name per class, background first.
+        class_names: One name per class, background first; or label to name,
+            if labels are not counted from 1 on.
         seed: Of the bootstrap.
 
     Returns:
@@ -52,7 +55,9 @@ def summarize(
     Raises:
         ValueError: If there is no case, or a case has other labels.
     """
-    labels = {str(k): name for k, name in enumerate(class_names) if k > 0}
+    if not isinstance(class_names, Mapping):
+        class_names = dict(enumerate(class_names))
+    labels = {str(k): name for k, name in class_names.items() if k > 0}
     _check(cases, labels)
     metrics = [case["metrics"] for case in cases]
     mean = {

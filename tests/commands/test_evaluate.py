@@ -101,7 +101,7 @@ def test_dataset_json_names_the_labels(tmp_path, folders, place):
     content = {"labels": {"background": 0, "liver": 1, "spleen": 3}}
     (tmp_path / place / "dataset.json").write_text(json.dumps(content))
     summary, _ = evaluate_folders(*folders)
-    assert summary["labels"] == {"1": "liver", "2": "label_2", "3": "spleen"}
+    assert summary["labels"] == {"1": "liver", "3": "spleen"}
     assert summary["mean"]["3"]["Dice"] is None
 
 
@@ -281,7 +281,7 @@ def test_label_maps_of_other_classes_are_not_compared(tmp_path):
     names = {"background": 0, "liver": 1}
     (tmp_path / "truth/dataset.json").write_text(json.dumps({"labels": names}))
     write_label_tables(tmp_path / "guess", ["background", "kidney"])
-    with pytest.raises(InputError, match="is liver here but kidney"):
+    with pytest.raises(InputError, match="has liver and the predictions have"):
         evaluate_folders(tmp_path / "truth", tmp_path / "guess")
     write_label_tables(tmp_path / "guess", ["background", "Liver"])
     summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
@@ -309,14 +309,14 @@ def test_values_without_names_are_the_classes_called_after_them(numbered):
 
 
 def test_values_that_are_no_class_are_background(tmp_path, numbered, caplog):
-    truth = np.full((4, 4, 4), 7, np.int16)
+    truth = np.full((4, 4, 4), 1, np.int16)
     truth[0], truth[1] = 10, 300
     write_volume(
         tmp_path / "ref/a.nii.gz", Volume(truth, np.eye(4)), overwrite=True
     )
     summary, _ = evaluate_folders(*numbered)
     assert [summary["mean"][k]["Dice"] for k in "12"] == [1, 1]
-    assert "label 7 of the references is no class" in caplog.text
+    assert "label 1 of the references is no class" in caplog.text
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -332,7 +332,8 @@ def test_references_that_hold_classes_are_compared_by_number(
 
 def test_names_beside_the_references_must_agree(tmp_path, numbered):
     write_label_tables(tmp_path / "ref", ["background", "kidney", "label_10"])
-    assert "is kidney here but label_300" in refusal(*numbered)
+    text = refusal(*numbered)
+    assert "has kidney and the predictions have label_300" in text
 
 
 def test_label_that_the_predictions_do_not_name_is_refused(tmp_path):
@@ -340,36 +341,112 @@ def test_label_that_the_predictions_do_not_name_is_refused(tmp_path):
     save(tmp_path / "guess/a.nii.gz", np.ones((3, 3, 3), np.uint8))
     write_label_tables(tmp_path / "guess", ["background", "kidney"])
     text = refusal(tmp_path / "truth", tmp_path / "guess")
-    assert "has the label 2, which neither folder names" in text
+    assert "holds the label 2, which has no name" in text
 
 
 @pytest.fixture
-def reordered(tmp_path):
-    """References of liver and spleen, and their like with numbers swapped."""
+def renumbered(tmp_path):
+    """References with gaps, predictions that turn their three labels round."""
     truth = np.zeros((4, 4, 4), np.uint8)
-    truth[0], truth[1] = 1, 2
+    truth[0], truth[1], truth[2] = 1, 3, 200
     guess = np.zeros((4, 4, 4), np.uint8)
-    guess[0], guess[1] = 2, 1
+    guess[0], guess[1], guess[2] = 2, 3, 1
     save(tmp_path / "ref/a.nii.gz", truth)
     save(tmp_path / "pred/a.nii.gz", guess)
-    names = {"background": 0, "liver": 1, "spleen": 2}
-    (tmp_path / "ref/dataset.json").write_text(json.dumps({"labels": names}))
-    write_label_tables(tmp_path / "pred", ["background", "Spleen", "Liver"])
+    name_references(tmp_path / "ref", liver=1, spleen=3, left_kidney=200)
+    names = ["background", "Left kidney", "Liver", "Spleen"]
+    write_label_tables(tmp_path / "pred", names)
     return tmp_path / "ref", tmp_path / "pred"
 
 
-def test_same_names_in_another_order_are_matched_by_name(reordered):
-    summary, _ = evaluate_folders(*reordered)
-    assert summary["labels"] == {"1": "Spleen", "2": "Liver"}
-    assert [summary["mean"][k]["Dice"] for k in "12"] == [1, 1]
+def name_references(folder, **values):
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"labels": {"background": 0, **values}}
+    (folder / "dataset.json").write_text(json.dumps(content))
 
 
-def test_unnamed_label_beside_reordered_ones_is_refused(reordered):
-    truth = np.full((4, 4, 4), 3, np.uint8)
+def test_labels_are_matched_by_name_and_numbered_as_predicted(
+    renumbered, caplog
+):
+    summary, _ = evaluate_folders(*renumbered)
+    assert summary["labels"] == {
+        "1": "Left kidney",
+        "2": "Liver",
+        "3": "Spleen",
+    }
+    assert [summary["mean"][k]["Dice"] for k in "123"] == [1, 1, 1]
+    assert "matched by name" in caplog.text
+
+
+def test_label_without_a_name_beside_matched_ones_is_refused(renumbered):
+    truth = np.full((4, 4, 4), 2, np.uint8)
+    file = renumbered[0] / "a.nii.gz"
+    write_volume(file, Volume(truth, np.eye(4)), overwrite=True)
+    text = refusal(*renumbered)
+    assert f"{file}: holds the label 2, which has no name" in text
+
+
+def test_structures_of_one_side_are_counted_and_told(renumbered, caplog):
+    name_references(renumbered[0], liver=1, spleen=3, left_kidney=200, lung=9)
+    summary, _ = evaluate_folders(*renumbered)
+    assert summary["labels"]["4"] == "lung"
+    assert summary["mean"]["4"]["Dice"] is None
+    assert [summary["mean"][k]["Dice"] for k in "123"] == [1, 1, 1]
+    assert "lung: named by the references only" in caplog.text
+
+
+def test_predicted_structure_that_references_lack_is_false(renumbered, caplog):
+    name_references(renumbered[0], liver=1, left_kidney=200)
+    truth = np.zeros((4, 4, 4), np.uint8)
+    truth[0], truth[2] = 1, 200
     write_volume(
-        reordered[0] / "a.nii.gz", Volume(truth, np.eye(4)), overwrite=True
+        renumbered[0] / "a.nii.gz", Volume(truth, np.eye(4)), overwrite=True
     )
-    assert "has the label 3, which neither folder names" in refusal(*reordered)
+    summary, _ = evaluate_folders(*renumbered)
+    assert [summary["mean"][k]["Dice"] for k in "123"] == [1, 1, 0]
+    assert "Spleen: named by the predictions only" in caplog.text
+
+
+def test_the_nearest_table_names_references(renumbered):
+    (renumbered[0] / "dataset.json").unlink()
+    name_references(renumbered[0].parent, spleen=1, liver=3, left_kidney=200)
+    assert evaluate_folders(*renumbered)[0]["mean"]["2"]["Dice"] == 0
+    numbers = {"left kidney": 200, "spleen": 3, "liver": 1}
+    (renumbered[0] / "labels.json").write_text(json.dumps(numbers))
+    summary, _ = evaluate_folders(*renumbered, overwrite=True)
+    assert [summary["mean"][k]["Dice"] for k in "123"] == [1, 1, 1]
+
+
+def test_names_that_differ_in_signs_only_are_told_apart(renumbered):
+    name_references(renumbered[0], **{"tumor+": 1, "tumor-": 3, "cyst": 200})
+    names = ["background", "cyst", "tumor+", "tumor-"]
+    write_label_tables(renumbered[1], names)
+    summary, _ = evaluate_folders(*renumbered)
+    assert [summary["mean"][k]["Dice"] for k in "123"] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[1, 2]",
+        '{"liver": "1"}',
+        '{"liver": 1, "spleen": 1}',
+        '{"liver": -1}',
+        '{"liver": true}',
+    ],
+)
+def test_damaged_tables_are_one_line(renumbered, text):
+    (renumbered[1] / "labels.json").write_text(text)
+    assert f"{renumbered[1] / 'labels.json'}: " in refusal(*renumbered)
+
+
+def test_images_are_no_label_maps(tmp_path):
+    image = np.arange(12**3, dtype=np.uint16).reshape(12, 12, 12)
+    for folder in ("ref", "pred"):
+        save(tmp_path / folder / "a.nii.gz", image)
+    text = refusal(tmp_path / "ref", tmp_path / "pred")
+    assert "hold 1727 values without names" in text
 
 
 def test_predictions_name_their_own_labels(tmp_path):
