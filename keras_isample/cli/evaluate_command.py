@@ -30,7 +30,11 @@ from keras_isample.errors import InputError
     type=click.Path(),
     help="Folder of label maps; a dataset.json or labels.json names them.",
 )
-@click.option("--prediction", type=click.Path(), help="Folder of label maps.")
+@click.option(
+    "--prediction",
+    type=click.Path(),
+    help="Folder of label maps, matched by name if both are named.",
+)
 @click.option(
     "--sides",
     is_flag=True,

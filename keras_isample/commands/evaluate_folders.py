@@ -23,16 +23,9 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
     """Evaluates label maps in one folder against those in another.
 
     Every reference needs a prediction with the same file name; what else lies
-    among the predictions is left alone. The references' labels are named by a
-    `dataset.json` or a `labels.json` beside them or the `dataset.json` above,
-    the predictions' by the `labels.json` beside them. If both have names,
-    labels are matched by name, whatever their numbers; names that only one
-    side has are counted, with a warning. Where references have none and the
-    predictions' are `label_10`, `label_300`, such values are taken for these
-    classes and others, with a warning, for background; unless no such value is
-    there, and the references hold the numbers of classes. Otherwise labels are
-    matched by number. Writes `summary.json` beside the predictions, numbered
-    as they are.
+    among the predictions is left alone. Labels are matched by name if both
+    folders name them, see `match_labels`. Writes `summary.json` beside the
+    predictions, with their numbers.
 
     Args:
         reference: Folder of reference label maps.
@@ -45,7 +38,7 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
 
     Raises:
         InputError: If files do not match in name, grid or names of labels, or
-            hold a label that has no name where others have.
+            hold an unnamed label where others are named.
     """
     reference, prediction = Path(reference), Path(prediction)
     target = Path(out) if out else prediction / "summary.json"
@@ -104,8 +97,8 @@ def _check_named(file, found, known):
 def _case(truth_file, guess_file, matched):
     """A case of the summary; inside, labels are counted from 1 on."""
     classes = {label: k for k, label in enumerate(matched.names, start=1)}
-    truth = _classes(read_label_map(truth_file), matched.reference, classes)
-    guess = _classes(read_label_map(guess_file), matched.prediction, classes)
+    truth = _classes(truth_file, matched.reference, classes)
+    guess = _classes(guess_file, matched.prediction, classes)
     names = ["background", *matched.names.values()]
     metrics = evaluate_labels(truth, guess, names)
     return {
@@ -117,13 +110,19 @@ def _case(truth_file, guess_file, matched):
     }
 
 
-def _classes(volume, labels, classes):
+def _classes(file, labels, classes):
     """A label map with values replaced by their labels' classes."""
-    table = np.zeros(_VALUES, np.uint16)
-    for value, label in labels.items():
-        if label and value < _VALUES:
-            table[value] = classes[label]
-    array = np.empty(volume.array.shape, np.uint16, order="F")
+    # Its warnings have been told at the first reading.
+    volume = read_label_map(file, warn=lambda text: None)
+    classes = {value: classes.get(label, 0) for value, label in labels.items()}
+    if all(value == k for value, k in classes.items()):
+        return volume
+    small = max(classes.values()) < 256
+    table = np.zeros(_VALUES, np.uint8 if small else np.uint16)
+    for value, k in classes.items():
+        if value < _VALUES:
+            table[value] = k
+    array = np.empty(volume.array.shape, table.dtype, order="F")
     for k in range(array.shape[-1]):
         array[..., k] = table[volume.array[..., k]]
     return replace(volume, array=array)

@@ -41,8 +41,8 @@ def summarize(
     Args:
         cases: For each case `reference_file`, `prediction_file` and `metrics`
             as `evaluate_labels` returns them.
-        class_names: One name per class, background first; or label to name,
-            if labels are not counted from 1 on.
+        class_names: One name per class, background first; or a mapping of
+            label to name, for labels with gaps.
         seed: Of the bootstrap.
 
     Returns:

@@ -153,3 +153,11 @@ def test_table_says_which_distances_come_from_fewer_cases():
     cases = [case("a", 0.8, 0.0, HD95=None, ASSD=None), case("b", 0.6, 0.9)]
     last = format_table(summarize(cases, NAMES)).splitlines()[-1]
     assert last.startswith("kidney: HD95 and ASSD are of 1 of 2 cases")
+
+
+def test_labels_with_gaps_keep_their_numbers():
+    one = case("a", 0.8, 0.7)
+    one["metrics"] = {"4": one["metrics"]["1"], "9": one["metrics"]["2"]}
+    summary = summarize([one], {4: "liver", 9: "kidney"})
+    assert summary["labels"] == {"4": "liver", "9": "kidney"}
+    assert summary["mean"]["9"]["Dice"] == 0.7
