@@ -8,8 +8,8 @@ settings of `apps/cardiac_mri` (2D U-Net, 100 slices of 96 x 96 in batches of
 ten) on its phantom.
 
 Three minutes on two cores. To expect there (AVX-512, November 2026, float32):
-an epoch of 10 steps takes 1.06 to 1.07 times its network, the input alone 2 to 4
-% of it, in wall and in CPU time: the network is what an epoch waits for.
+an epoch of 10 steps takes 1.06 to 1.07 times its network, the input alone 2 to
+4 % of it, in wall and in CPU time: the network is what an epoch waits for.
 """
 
 import statistics
