@@ -12,6 +12,7 @@ from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 from keras_isample.experiments import SamplingExperiment
 from keras_isample.experiments import parse_epsilons
+from keras_isample.experiments import parse_rates
 from keras_isample.experiments.program import experiment_program
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
@@ -58,6 +59,11 @@ SETTINGS = Path(__file__).parent / "config.toml"
     help="One more isample arm, planned for half the epochs, for rates that "
     "fall.",
 )
+@click.option(
+    "--learning-rates",
+    default="",
+    help="Both samplings at more rates: 0.006,0.012",
+)
 @click.option("--out", default="runs/isample", show_default=True)
 @phantom_options
 def main(
@@ -69,6 +75,7 @@ def main(
     error_maps,
     epsilon_seeds,
     half,
+    learning_rates,
     cases,
     side,
     **given,
@@ -92,6 +99,7 @@ def main(
         epsilon_seeds=epsilon_seeds,
         error_maps=error_maps,
         half=half,
+        learning_rates=parse_rates(learning_rates),
     )
     subject.draw()
     return experiment

@@ -6,6 +6,7 @@ from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.fine_tuning_experiment import (
     FineTuningExperiment,
 )
+from keras_isample.experiments.learning_rates import parse_rates
 from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
 from keras_isample.experiments.sampling_experiment import parse_epsilons
@@ -22,4 +23,5 @@ __all__ = [
     "SamplingExperiment",
     "SettingsExperiment",
     "parse_epsilons",
+    "parse_rates",
 ]

@@ -6,6 +6,8 @@ from pathlib import Path
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.error_slices import draw_error_slices
+from keras_isample.experiments.learning_rates import draw_rates
+from keras_isample.experiments.learning_rates import rates_table
 from keras_isample.experiments.result_curves import draw_curves
 from keras_isample.experiments.result_curves import draw_dice
 from keras_isample.experiments.result_curves import draw_epsilons
@@ -30,6 +32,7 @@ def write_report(
     folder: str | Path,
     *,
     half: Arm | None = None,
+    rates: list[Arm] = (),
     published: Mapping[str, tuple] | None = None,
 ) -> list[Table]:
     """Writes `report.md`, a CSV for each table, and PNGs.
@@ -44,6 +47,7 @@ def write_report(
         ways: Arms whose error maps are made in other ways.
         folder: Where to write; it is there.
         half: The isample arm that is planned for half the epochs.
+        rates: Both arms at other learning rates, isample before uniform.
         published: Name to the four Dice at an eighth, a quarter, half and all
             of the steps, `None` where not known; shown below our own.
 
@@ -52,7 +56,7 @@ def write_report(
     """
     folder = Path(folder)
     main = [isample, uniform]
-    every = [*main, *others, *ways, *([half] if half else [])]
+    every = [*main, *others, *ways, *([half] if half else []), *rates]
     tables = {
         "dice_at_steps": dice_table(comparison, main, uniform, published),
         "test_dice": evaluation_table(comparison, main),
@@ -77,6 +81,11 @@ def write_report(
         )
     if half:
         tables["half_length"] = half_table(comparison, [half, *main])
+    if rates:
+        pairs = [main, *zip(rates[::2], rates[1::2], strict=True)]
+        tables["learning_rates"] = rates_table(comparison, pairs)
+        draw_rates(comparison, pairs, folder / "learning_rates.png")
+        pictures.append("learning_rates.png")
     curves_table(comparison, every).write_csv(folder / "curves.csv")
     for name, table in tables.items():
         table.write_csv(folder / f"{name}.csv")

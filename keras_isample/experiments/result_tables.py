@@ -29,7 +29,7 @@ def dice_table(comparison, arms, uniform, published=None):
             (
                 arm.title,
                 len(histories),
-                *_dice_at(histories, moments),
+                *dice_at(histories, moments),
                 *(
                     None if t is None else steps_to_reach(averaged, t)
                     for t in targets
@@ -80,7 +80,9 @@ def evaluation_table(comparison, arms, title="Test Dice"):
         for label, name in labels.items()
     ]
     if known:
-        rows.append(("mean", *(measure(map(_test_dice, s)) for s in summaries)))
+        rows.append(
+            ("mean", *(measure(map(foreground_dice, s)) for s in summaries))
+        )
         cases = len(known[0]["metric_per_case"])
         note = (
             f"Test scans: {cases}, on their own grids; each run's model is its "
@@ -133,8 +135,8 @@ def half_table(comparison, arms):
                 arm.title,
                 len(histories),
                 steps,
-                *_dice_at(histories, [steps]),
-                measure(map(_test_dice, tests)),
+                *dice_at(histories, [steps]),
+                measure(map(foreground_dice, tests)),
             )
         )
     return Table(
@@ -159,8 +161,8 @@ def _small_table(comparison, arms, title, first, last):
             (
                 name_of(arm),
                 len(histories),
-                *_dice_at(histories, moments),
-                measure(map(_test_dice, tests)),
+                *dice_at(histories, moments),
+                measure(map(foreground_dice, tests)),
                 measure(map(figure_of, histories)),
             )
         )
@@ -255,12 +257,14 @@ def _total(history, name):
     return sum(row[name] or 0 for row in history)
 
 
-def _dice_at(histories, moments):
+def dice_at(histories, moments):
+    """Validation Dice of runs at some steps: a list of `Measured`."""
     return [
         measure(value_at(rows, n, "val_dice") for rows in histories)
         for n in moments
     ]
 
 
-def _test_dice(summary):
+def foreground_dice(summary):
+    """Mean Dice of the structures in an evaluation's summary."""
     return summary["foreground_mean"]["Dice"]

@@ -1,10 +1,12 @@
 """The isample papers' first experiment: isample against uniform sampling."""
 
+from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.experiment import Experiment
 from keras_isample.experiments.half_length import half_length
+from keras_isample.experiments.learning_rates import arms_at_rates
 from keras_isample.experiments.report import write_report
 
 
@@ -22,6 +24,8 @@ class SamplingExperiment(Experiment):
             `"online"`, `"concurrent"`.
         half: Whether there is one more isample arm, planned for half the
             epochs; its rate falls in half the time.
+        learning_rates: Of more arms, one of isample and one of uniform each,
+            with as many seeds as these.
         published: Of other people, see `report.write_report`.
 
     Attributes:
@@ -42,6 +46,7 @@ class SamplingExperiment(Experiment):
         epsilon_seeds=1,
         error_maps=(),
         half=False,
+        learning_rates=(),
         published=None,
     ):
         if not 1 <= epsilon_seeds <= seeds:
@@ -89,6 +94,12 @@ class SamplingExperiment(Experiment):
                 self.isample.seeds,
             )
             arms.append(self.half)
+        main = [self.isample, self.uniform]
+        common = Config.from_settings(data_path, settings).optimizer
+        self.rates = arms_at_rates(
+            main, sorted(set(learning_rates) - {common.learning_rate})
+        )
+        arms += self.rates
         self.comparison = Comparison(
             self.folder / "runs", data_path, settings, arms
         )
@@ -104,6 +115,7 @@ class SamplingExperiment(Experiment):
             self.ways,
             self.folder,
             half=self.half,
+            rates=self.rates,
             published=self.published,
         )
 

@@ -88,3 +88,33 @@ def test_report_without_any_run(tmp_path, ball_data, ball_settings):
     assert "| uniform-seed0 | - | not finished | - |" in said[3]
     assert (tmp_path / "curves.csv").read_text() == "sampling,step\n"
     assert not (tmp_path / "error_maps.png").exists()
+
+
+def test_both_samplings_at_more_rates(tmp_path, ball_data, ball_settings):
+    settings = {**ball_settings, "learning_rate": 0.003}
+    experiment = make(
+        tmp_path,
+        ball_data,
+        settings,
+        seeds=2,
+        learning_rates=[0.012, 0.003, 0.006],
+    )
+    comparison = experiment.comparison
+    assert [arm.name for arm in comparison.arms] == [
+        "isample-epsilon0.01",
+        "uniform",
+        "isample-epsilon0.01-rate0.006",
+        "uniform-rate0.006",
+        "isample-epsilon0.01-rate0.012",
+        "uniform-rate0.012",
+    ]
+    likes = comparison.arms[:2] * 2
+    for arm, like in zip(comparison.arms[2:], likes, strict=True):
+        assert arm.seeds == (0, 1)
+        own = comparison.config(arm, 1).settings()
+        other = comparison.config(like, 1).settings()
+        differing = [key for key in own if own[key] != other[key]]
+        assert differing == ["learning_rate"]
+    said = []
+    experiment.run(say=said.append, train=False)
+    assert any("## Learning rates" in text for text in said)
