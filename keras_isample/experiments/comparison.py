@@ -18,6 +18,7 @@ from keras_isample.commands.evaluate import evaluate_run
 from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.experiments.provenance import CommitRecord
+from keras_isample.experiments.provenance import git_commit
 from keras_isample.experiments.provenance import note_commit
 from keras_isample.experiments.sharing import share
 from keras_isample.training.autolr import AutoLR
@@ -67,6 +68,7 @@ class Comparison:
         self.folder = Path(folder)
         self.arms = list(arms)
         self._data_path = Path(data_path).absolute()
+        self._commit = git_commit()
         if "seed" in settings:
             raise InputError(
                 "seed",
@@ -243,14 +245,14 @@ class Comparison:
             "progress": progress,
         }
         if config.optimizer.is_auto:
-            _find_rate(config, folder, options)
+            _find_rate(config, folder, self._commit, options)
             return
         keras.utils.clear_session()
         fit(
             config,
             folder.path,
             callbacks=[
-                CommitRecord(folder),
+                CommitRecord(folder, self._commit),
                 ModelSnapshots(
                     {
                         epoch: self.snapshot(arm, seed, epoch)
@@ -273,14 +275,14 @@ class Comparison:
             )
 
 
-def _find_rate(config, folder, options):
+def _find_rate(config, folder, commit, options):
     """Trains a population, and notes the commit as soon as it has begun."""
     with PopulationProgress() as shown:
         noted = []
 
         def on_progress(members):
             if not noted:
-                note_commit(folder)
+                note_commit(folder, commit)
                 noted.append(True)
             shown(members)
 

@@ -45,22 +45,24 @@ class CommitRecord(keras.callbacks.Callback):
 
     Args:
         folder: A `RunFolder`, or its path.
+        commit: What `git_commit` returned when the program began. The checkout
+            may have moved since, but not the code that runs.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, commit):
         super().__init__()
+        self.commit = commit
         self.folder = (
             folder if isinstance(folder, RunFolder) else RunFolder(folder)
         )
 
     def on_train_begin(self, logs=None):
-        note_commit(self.folder)
+        note_commit(self.folder, self.commit)
 
 
-def note_commit(folder):
-    """Adds the present commit to those of a `RunFolder`."""
+def note_commit(folder, commit):
+    """Adds a commit to those of a `RunFolder`."""
     commits = folder.manifest().get("commits", [])
-    commit = git_commit()
     if commit not in commits[-1:]:
         folder.update_manifest(commits=[*commits, commit])
 

@@ -6,7 +6,6 @@ import subprocess
 
 import pytest
 
-from keras_isample.experiments import provenance
 from keras_isample.experiments.provenance import CommitRecord
 from keras_isample.experiments.provenance import commits_of
 from keras_isample.experiments.provenance import git_commit
@@ -71,11 +70,10 @@ def test_package_installed_inside_another_checkout_is_unknown(checkout):
     assert git_commit(installed) == "unknown"
 
 
-def test_run_notes_each_commit_that_trained_it(tmp_path, monkeypatch):
+def test_run_notes_each_commit_that_trained_it(tmp_path):
     folder = RunFolder(tmp_path)
     folder.manifest_file.write_text("{}")
     assert commits_of(folder) == ["unknown"]
     for commit in ("a", "a", "b-dirty"):
-        monkeypatch.setattr(provenance, "git_commit", lambda c=commit: c)
-        CommitRecord(folder).on_train_begin()
+        CommitRecord(folder, commit).on_train_begin()
     assert commits_of(folder) == ["a", "b-dirty"]
