@@ -38,6 +38,7 @@ SETTINGS = Path(__file__).parent / "config.toml"
     help="Runs of each.",
 )
 @length_options
+@click.option("--learning-rate", type=float, help="Instead of the file's.")
 @click.option("--lr-schedule", help="Instead of the file's.")
 @click.option("--validate-every", type=int, help="Instead of the file's.")
 @click.option("--epsilons", default="", help="More isample arms: 0,0.1,1")
