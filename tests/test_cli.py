@@ -569,6 +569,7 @@ def test_options_win_over_file_over_preset(tmp_path, ball_data, ball_settings):
         (["--epsilon", 0.1, "--sampling", "uniform"], "--sampling uniform"),
         (["--augmentation", "cardiac", "--no-augment"], "--no-augment"),
         (["--loss", "dice", "--loss-schedule", "ce->dice"], "--loss-schedule"),
+        (["--loss-transition", "step"], "without a --loss-schedule"),
         (["--validate-every", 2, "--refit"], "--refit"),
         (["--period", 5], "without --learning-rate auto"),
     ],

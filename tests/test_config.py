@@ -351,6 +351,8 @@ def test_more_losses_than_epochs_are_refused():
 
 def test_what_needs_validation_contradicts_refitting():
     assert refusal(refit=True, early_stopping=3).startswith("--early-stopping")
+    never = refusal(epochs=4, validate_every=5, early_stopping=3)
+    assert never.startswith("--early-stopping: needs a validation")
     for settings in ({"refit": True}, {"early_stopping": 3}):
         text = refusal(learning_rate="auto", **settings)
         assert "--learning-rate auto" in text
@@ -375,9 +377,12 @@ def test_slices_keep_their_spacing_unless_told():
     def spacing(**settings):
         return Config.from_settings("scans", settings).data.spacing
 
-    assert spacing() == spacing(network="unet") == "1,1,1.5"
+    assert spacing() == "1,1,1.5"
+    # Whether it sees slices is known once the images are.
+    assert spacing(network="unet") == "auto"
     assert spacing(network="unet", axis="axial") == "native"
     assert spacing(network="deeplab-v3") == "native"
+    assert spacing(network="deeplab-v3", spacing="auto") == "native"
     assert spacing(network="deeplab-v3", spacing="1,1,1.5") == "1,1,1.5"
 
 

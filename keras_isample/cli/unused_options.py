@@ -55,6 +55,11 @@ _RULES = (
         "with --loss-schedule",
     ),
     (
+        ("loss_transition",),
+        lambda config: len(config.loss.stages(config.training.epochs)) < 2,
+        "without a --loss-schedule of two losses or more",
+    ),
+    (
         ("validate_every", "validate_cases"),
         lambda config: config.training.refit,
         "with --refit, which validates nothing",

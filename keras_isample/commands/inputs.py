@@ -49,7 +49,9 @@ def find_inputs(paths, num_channels, *, modality="CTce_ThAb"):
                     case.images[0],
                     f"case {case.name} has {found} channel(s), the "
                     f"model needs {num_channels}",
-                    "Give one file a channel: CASE_0000.nii.gz, "
+                    "Give images of one channel, such as gray pictures"
+                    if num_channels == 1
+                    else "Give one file a channel: CASE_0000.nii.gz, "
                     "CASE_0001.nii.gz",
                 )
             cases[case.name] = case

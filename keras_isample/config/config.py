@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from keras_isample.config.autolr import AutoLRConfig
+from keras_isample.config.data import VOLUME_SPACING
 from keras_isample.config.data import DataConfig
 from keras_isample.config.loss import LossConfig
 from keras_isample.config.network import NetworkConfig
@@ -130,6 +131,16 @@ class Config:
                     "are compared by their validation",
                     "Leave it away, or give --learning-rate a number",
                 )
+        if training.early_stopping and (
+            training.validate_every > training.epochs
+        ):
+            raise InputError(
+                "--early-stopping",
+                f"needs a validation, and with --validate-every "
+                f"{training.validate_every} there is none in "
+                f"{training.epochs} epochs",
+                "Validate more often, or leave it away",
+            )
         if training.refit and training.early_stopping:
             raise InputError(
                 "--early-stopping",
@@ -147,7 +158,6 @@ class Config:
         settings = dict(settings)
         if settings.get("learning_rate") == "auto":
             settings.setdefault("warmup_epochs", AUTOLR_WARMUP)
-        spacing_given = "spacing" in settings
         groups = {}
         for name, group in GROUPS.items():
             known = {entry.name for entry in fields(group)}
@@ -163,8 +173,10 @@ class Config:
         network, loss = groups["network"], groups["loss"]
         if network.network == "dual-path" and network.patch_size == "auto":
             groups["network"] = replace(network, patch_size=network.side(None))
-        if network.sees_slices and not spacing_given:
-            groups["data"] = replace(groups["data"], spacing="native")
+        data = groups["data"]
+        if data.spacing == "auto" and network.sees_slices is not None:
+            known = "native" if network.sees_slices else VOLUME_SPACING
+            groups["data"] = replace(data, spacing=known)
         if "->" in loss.loss_schedule:
             # Written out, it stays as it is when a run is made longer.
             stages = loss.stages(groups["training"].epochs)

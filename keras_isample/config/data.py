@@ -9,6 +9,9 @@ from keras_isample.config.settings import numbers
 from keras_isample.config.settings import setting
 from keras_isample.errors import InputError
 
+VOLUME_SPACING = "1,1,1.5"
+"""The papers' training spacing in mm."""
+
 
 @dataclass(frozen=True)
 class DataConfig(Group):
@@ -21,9 +24,9 @@ class DataConfig(Group):
     )
     modality: "str" = setting("CTce_ThAb", "Modality of VISCERAL volumes.")
     spacing: "str" = setting(
-        "1,1,1.5",
-        'Training spacing in mm, or "native" to keep each scan\'s, which is '
-        "the default for slices.",
+        "auto",
+        'Training spacing in mm, or "native" to keep each scan\'s. auto: '
+        f"{VOLUME_SPACING}, native for slices.",
     )
     intensity: "str" = setting(
         "ct",
@@ -63,10 +66,11 @@ class DataConfig(Group):
 
     @property
     def spacing_mm(self):
-        """Spacing as three floats, or `None` for native."""
+        """Spacing as three floats, `None` for native; of volumes if `auto`."""
         if self.spacing == "native":
             return None
-        values = numbers(self.spacing, "spacing", "1,1,1.5")
+        spacing = VOLUME_SPACING if self.spacing == "auto" else self.spacing
+        values = numbers(spacing, "spacing", VOLUME_SPACING)
         if not all(0 < value < 1000 for value in values):
             raise InputError(
                 "--spacing",

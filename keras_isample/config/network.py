@@ -83,12 +83,14 @@ class NetworkConfig(Group):
 
     @property
     def sees_slices(self):
-        """Whether the network is 2D whatever the data are."""
-        return (
+        """Whether the network is 2D; `None` if it is where the images are."""
+        if (
             self.axis != "none"
             or self.network == "deeplab-v3"
             or self.patch_size == "full"
-        )
+        ):
+            return True
+        return False if self.network == "dual-path" else None
 
     def side(self, axis):
         """Side of the labeled patch in voxels, or `"full"`.

@@ -1,5 +1,6 @@
 """Finds out which layout a data set has."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from keras_isample.data import folders
@@ -11,6 +12,7 @@ from keras_isample.data.listing import scan
 from keras_isample.errors import InputError
 
 _READERS = (visceral.read, nnunet.read, folders.read)
+_USUAL_MODALITY = "CTce_ThAb"
 
 _LAYOUTS = (
     "VISCERAL Anatomy3 (Volumes/ and Segmentations/), "
@@ -50,8 +52,12 @@ def recognize(path: Path, modality: str, cache: Path | None = None) -> Layout:
     for place in places:
         for read in _READERS:
             layout = read(place, modality, cache)
-            if layout is not None:
+            if layout is None:
+                continue
+            if read is visceral.read or modality == _USUAL_MODALITY:
                 return layout
+            note = f"modality {modality}: without effect, there is only one"
+            return replace(layout, notes=(*layout.notes, note))
     found = sorted(e.name + "/" * e.is_dir() for e in entries)
     raise InputError(
         path,

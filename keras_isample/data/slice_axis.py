@@ -78,6 +78,20 @@ def slice_axis(
     return chosen
 
 
+def all_single_slices(cases: Cohort | Iterable[Case | Sliceable]) -> bool:
+    """Whether every case is a picture or a single slice.
+
+    Args:
+        cases: As of `slice_axis`.
+
+    Raises:
+        InputError: If a header cannot be read.
+    """
+    if isinstance(cases, Cohort):
+        cases = cases.cases
+    return all(1 in _grid_of(case)[1] for case in cases)
+
+
 def _grid_of(case) -> tuple[object, Sequence[int], Sequence[float]]:
     """Source for messages, shape and spacing in canonical RAS+."""
     if not isinstance(case, Case):

@@ -218,15 +218,26 @@ def check_merged_classes(merged_classes):
 
 def _is_one_hot(y_true, y_pred):
     rank, num_classes = len(y_pred.shape), y_pred.shape[-1]
-    if len(y_true.shape) == rank - 1:
+    if _fits(y_true.shape, y_pred.shape[:-1]):
         return False
-    if len(y_true.shape) == rank and y_true.shape[-1] in (1, num_classes):
-        return y_true.shape[-1] != 1
+    if len(y_true.shape) == rank:
+        maps = y_true.shape[-1]
+        inside = _fits(y_true.shape[:-1], y_pred.shape[:-1])
+        if inside and maps in (1, num_classes):
+            return maps != 1
     raise ValueError(
         "Labels must be integers of shape (batch, *spatial) or (batch, "
         "*spatial, 1), or one-hot of the shape of the predictions. Received: "
         f"y_true of shape {tuple(y_true.shape)}, y_pred of shape "
         f"{tuple(y_pred.shape)}."
+    )
+
+
+def _fits(shape, expected):
+    """Whether shapes are equal, as far as both are known."""
+    return len(shape) == len(expected) and all(
+        None in sides or sides[0] == sides[1]
+        for sides in zip(shape, expected, strict=True)
     )
 
 

@@ -1,5 +1,6 @@
 """Models that runs have left."""
 
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -34,14 +35,15 @@ def load_model(run):
         raise InputError(
             path,
             "is no model",
-            "Give a run folder whose training validated once, or a .keras file",
+            "Give a run folder whose first epoch has ended, or a .keras file",
         )
     try:
         model = keras.models.load_model(path, compile=False)
     except _UNREADABLE as error:
+        reason = re.split(r"\.\s|\n", str(error))[0][:200]
         raise InputError(
             path,
-            f"cannot be loaded as a model ({str(error)[:200]})",
+            f"cannot be loaded as a model ({reason})",
             "Give a .keras file that fit wrote",
         ) from error
     if not getattr(model, "metadata", None):

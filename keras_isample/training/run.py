@@ -149,6 +149,7 @@ def opened_run(
     manifest = new_manifest(data.parts, config.data.seed, command_line)
     if not resume:
         folder.check_new(overwrite)
+        _check_source(config, folder)
     with _alone(folder.path):
         if resume:
             refuse_shorter(config, folder)
@@ -171,6 +172,18 @@ def opened_run(
             if not resume and not folder.has_begun():
                 folder.undo()
             raise
+
+
+def _check_source(config, folder):
+    """Refuses to start from the run that is to be replaced."""
+    source = config.network.init_from
+    inside = Path(source).resolve().is_relative_to(folder.path.resolve())
+    if source and inside:
+        raise InputError(
+            "--init-from",
+            f"is {source}, the run that is to be replaced",
+            "Choose another --run",
+        )
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import PreparedCase
 from keras_isample.data.preparation import fingerprint
 from keras_isample.data.preparation import prepare_cohort
+from keras_isample.data.slice_axis import all_single_slices
 from keras_isample.data.slice_axis import slice_axis
 
 log = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ def read_run_data(
 def open_cohort(config: Config) -> Cohort:
     """The data set of a configuration."""
     data = config.data
-    return read_cohort(
+    cohort = read_cohort(
         config.data_path,
         data.label_names,
         spacing=data.spacing_mm,
@@ -119,6 +121,12 @@ def open_cohort(config: Config) -> Cohort:
         modality=data.modality,
         cache=data.cache or None,
     )
+    if data.spacing == "auto":
+        # The network will see slices if the training images are.
+        train = split_cohort(cohort, config)["train"]
+        if all_single_slices(train):
+            return replace(cohort, spacing=None)
+    return cohort
 
 
 def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
@@ -144,7 +152,7 @@ def _refitted(cohort, parts):
 def _axis(config, train, cases):
     """The axis that slices lie across, or `None` for volumes."""
     settings = config.network
-    flat = all(1 in case.shape for case in cases)
+    flat = all_single_slices(cases)
     if settings.network == "dual-path":
         if flat:
             log.warning(
@@ -152,7 +160,8 @@ def _axis(config, train, cases):
                 "slices are --network unet, unet3plus and deeplab-v3."
             )
         return None
-    if settings.sees_slices or flat:
+    sees_slices = settings.sees_slices
+    if flat if sees_slices is None else sees_slices:
         return slice_axis(
             train, "auto" if settings.axis == "none" else settings.axis
         )

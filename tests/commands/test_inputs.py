@@ -1,6 +1,8 @@
 """Files, folders and data sets that `predict` is given."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from keras_isample.commands.inputs import find_inputs
 from keras_isample.errors import InputError
@@ -77,6 +79,14 @@ def test_data_set_is_all_its_cases(ball_data):
 def test_data_set_of_other_channels_is_refused(ball_data):
     text = refusal([ball_data], 2)
     assert "has 1 channel(s), the model needs 2" in text
+
+
+def test_color_pictures_for_a_gray_model_are_refused(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(path)
+    text = refusal([path], 1)
+    assert "has 3 channel(s), the model needs 1" in text
+    assert "such as gray pictures" in text
 
 
 def test_several_inputs_are_all_taken(tmp_path, ball_data):

@@ -9,6 +9,7 @@ import pytest
 from keras_isample.data import label_values as values_module
 from keras_isample.data.case_table import read_case_table
 from keras_isample.data.folders import read
+from keras_isample.data.recognition import recognize
 from keras_isample.errors import InputError
 from keras_isample.volumes.reading import read_label_map
 
@@ -297,3 +298,11 @@ def test_cache_that_cannot_be_written_is_done_without(tmp_path):
     save_labels(data / "labels/a.nii.gz", [7])
     cache.write_text("a file, not a folder")
     assert read(data, "", cache).structures == {"label_7": 7}
+
+
+@pytest.mark.parametrize(
+    ("modality", "said"), [("CTce_ThAb", False), ("MR_Ab", True)]
+)
+def test_modality_that_means_nothing_is_told(ball_data, modality, said):
+    notes = recognize(ball_data, modality).notes
+    assert ("modality MR_Ab: without effect" in " ".join(notes)) is said

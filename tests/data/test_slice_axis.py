@@ -10,6 +10,7 @@ from PIL import Image
 
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.layout import Case
+from keras_isample.data.slice_axis import all_single_slices
 from keras_isample.data.slice_axis import slice_axis
 from keras_isample.data.structures import LabelClass
 from keras_isample.errors import InputError
@@ -43,6 +44,20 @@ def cohort(cases):
         classes=(LabelClass("liver", ("liver",)),),
         channel_names=("MR",),
     )
+
+
+@pytest.mark.parametrize(
+    ("shapes", "expected"),
+    [([(5, 1, 7), (6, 1, 7)], True), ([(5, 1, 7), (5, 2, 7)], False)],
+)
+def test_single_slices(tmp_path, shapes, expected):
+    cases = [
+        save(tmp_path / f"{i}.nii.gz", shape, (1, 4, 1), "PSL")
+        for i, shape in enumerate(shapes)
+    ]
+    assert all_single_slices(cohort(cases)) is expected
+    scans = [Scan(shape, (1, 4, 1)) for shape in shapes]
+    assert all_single_slices(scans) is expected
 
 
 @pytest.mark.parametrize("axis, number", [("sagittal", 0), ("axial", 2)])

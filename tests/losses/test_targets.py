@@ -51,6 +51,16 @@ def test_labels_may_come_as_floats():
     assert classes.tolist() == [[1, 0]] and sets.tolist() == [1]
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [(), (3,), (2, 3), (1, 2), (1, 1, 1), (1, 3, 2), (2, 3, 1), (1, 1, 3)],
+)
+def test_labels_of_another_shape_are_refused(shape):
+    # Some of them would be repeated along an axis of size 1.
+    with pytest.raises(ValueError, match="y_true of shape"):
+        make_targets(np.zeros(shape, "int32"), P)
+
+
 def test_probability_of_the_true_class():
     assert probability([[0, 1, 2]])[0] == pytest.approx([0.5, 0.6, 0.6])
 

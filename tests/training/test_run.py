@@ -436,6 +436,15 @@ def test_overwriting_starts_anew(tmp_path, ball_config):
     assert ".replaced" not in os.listdir(tmp_path / "run")
 
 
+@pytest.mark.parametrize("source", ["", "model.keras"])
+def test_run_that_is_replaced_is_no_start(ball_run, ball_config, source):
+    before = sorted(os.listdir(ball_run.path))
+    config = ball_config(init_from=str(ball_run.path / source))
+    with pytest.raises(InputError, match="--init-from: .*to be replaced"):
+        fit(config, ball_run.path, overwrite=True)
+    assert sorted(os.listdir(ball_run.path)) == before
+
+
 @pytest.mark.slow
 def test_learning_makes_the_loss_smaller(tmp_path, ball_config):
     config = ball_config(
@@ -449,3 +458,25 @@ def test_learning_makes_the_loss_smaller(tmp_path, ball_config):
     losses = [row["loss"] for row in result.rows]
     assert losses[-1] < 0.5 * losses[0]
     assert result.best_dice > 0.5
+
+
+@pytest.mark.parametrize(
+    ("thickness", "options", "spacing"),
+    [
+        (1, {}, None),
+        (1, {"spacing": "2,2,2"}, (2.0, 2.0, 2.0)),
+        (4, {}, (1.0, 1.0, 1.5)),
+        (4, {"axis": "auto"}, None),
+    ],
+)
+def test_slices_keep_their_spacing(tmp_path, thickness, options, spacing):
+    for folder, dtype in (("images", np.int16), ("labels", np.uint8)):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            values = np.ones((12, thickness, 16), dtype)
+            values[0] = 0
+            affine = np.diag([0.7, 5, 0.7, 1])
+            path = tmp_path / folder / f"case_{number}.nii.gz"
+            nib.save(nib.Nifti1Image(values, affine), path)
+    config = Config.from_settings(tmp_path, {"network": "unet", **options})
+    assert open_cohort(config).spacing == spacing
