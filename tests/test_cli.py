@@ -571,6 +571,7 @@ def test_options_win_over_file_over_preset(tmp_path, ball_data, ball_settings):
         (["--loss", "dice", "--loss-schedule", "ce->dice"], "--loss-schedule"),
         (["--loss-transition", "step"], "without a --loss-schedule"),
         (["--validate-every", 2, "--refit"], "--refit"),
+        (["--early-stopping", 2, "--validate-every", 51], "--validate-every"),
         (["--period", 5], "without --learning-rate auto"),
     ],
 )

@@ -351,8 +351,6 @@ def test_more_losses_than_epochs_are_refused():
 
 def test_what_needs_validation_contradicts_refitting():
     assert refusal(refit=True, early_stopping=3).startswith("--early-stopping")
-    never = refusal(epochs=4, validate_every=5, early_stopping=3)
-    assert never.startswith("--early-stopping: needs a validation")
     for settings in ({"refit": True}, {"early_stopping": 3}):
         text = refusal(learning_rate="auto", **settings)
         assert "--learning-rate auto" in text

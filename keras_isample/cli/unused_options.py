@@ -65,6 +65,11 @@ _RULES = (
         "with --refit, which validates nothing",
     ),
     (
+        ("early_stopping", "validate_cases"),
+        lambda config: config.training.validate_every > config.training.epochs,
+        "where --validate-every is longer than the run",
+    ),
+    (
         _POPULATION,
         lambda config: not config.optimizer.is_auto,
         "without --learning-rate auto",

@@ -131,16 +131,6 @@ class Config:
                     "are compared by their validation",
                     "Leave it away, or give --learning-rate a number",
                 )
-        if training.early_stopping and (
-            training.validate_every > training.epochs
-        ):
-            raise InputError(
-                "--early-stopping",
-                f"needs a validation, and with --validate-every "
-                f"{training.validate_every} there is none in "
-                f"{training.epochs} epochs",
-                "Validate more often, or leave it away",
-            )
         if training.refit and training.early_stopping:
             raise InputError(
                 "--early-stopping",
@@ -191,6 +181,21 @@ class Config:
             for name in GROUPS
             for key, value in dataclasses.asdict(getattr(self, name)).items()
         }
+
+    def differences(self, written: "Config") -> list[str]:
+        """Names of settings that differ from those that a run has written.
+
+        What was left to the images here, a run has written as they decided.
+        """
+        own = {"data": self.data_path, **self.settings()}
+        theirs = {"data": written.data_path, **written.settings()}
+        found = [name for name in own if own[name] != theirs[name]]
+        if self.network.sees_slices is None:
+            decided = {"axis": "auto"}
+            if self.data.spacing == "auto":
+                decided["spacing"] = theirs["spacing"]
+            found = [n for n in found if decided.get(n) != theirs[n]]
+        return found
 
     def to_toml(self) -> str:
         """The text of `config.toml`."""

@@ -56,7 +56,7 @@ def recognize(path: Path, modality: str, cache: Path | None = None) -> Layout:
                 continue
             if read is visceral.read or modality == _USUAL_MODALITY:
                 return layout
-            note = f"modality {modality}: without effect, there is only one"
+            note = f"modality {modality}: without effect on this layout"
             return replace(layout, notes=(*layout.notes, note))
     found = sorted(e.name + "/" * e.is_dir() for e in entries)
     raise InputError(

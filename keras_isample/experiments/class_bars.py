@@ -59,7 +59,7 @@ def draw_class_shares(comparison, path):
     seed = arm.seeds[0]
     if not comparison.run_folder(arm, seed).history_file.exists():
         return False
-    config = comparison.config(arm, seed)
+    config = comparison.run_folder(arm, seed).config()
     train = split_cohort(open_cohort(config), config)["train"]
     counts = np.sum([case.counts for case in prepare_cohort(train)], axis=0)
     draw_bars(

@@ -18,7 +18,7 @@ from keras_isample.commands.evaluate import evaluate_run
 from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.experiments.provenance import CommitRecord
-from keras_isample.experiments.provenance import git_commit
+from keras_isample.experiments.provenance import loaded_commit
 from keras_isample.experiments.provenance import note_commit
 from keras_isample.experiments.sharing import share
 from keras_isample.training.autolr import AutoLR
@@ -68,7 +68,7 @@ class Comparison:
         self.folder = Path(folder)
         self.arms = list(arms)
         self._data_path = Path(data_path).absolute()
-        self._commit = git_commit()
+        self._commit = loaded_commit()
         if "seed" in settings:
             raise InputError(
                 "seed",
@@ -220,9 +220,9 @@ class Comparison:
         if not folder.config_file.is_file():
             return
         wanted, there = self.config(arm, seed), folder.config()
+        differing = wanted.differences(there)
         new = {"data": wanted.data_path, **wanted.settings()}
         old = {"data": there.data_path, **there.settings()}
-        differing = [key for key in new if new[key] != old[key]]
         if differing == ["epochs"] and new["epochs"] > old["epochs"]:
             return
         if differing:

@@ -41,7 +41,7 @@ def arms_at_rates(arms, rates):
     return [
         replace(
             arm,
-            name=f"{arm.name}-rate{rate:g}",
+            name=f"{arm.name}-rate{rate!r}",
             title=f"{arm.title}, rate {rate:g}",
             settings={**arm.settings, "learning_rate": rate},
         )
@@ -55,7 +55,8 @@ def rates_table(comparison, pairs):
 
     Args:
         comparison: The `Comparison`.
-        pairs: List of (isample arm, uniform arm), a pair for each rate.
+        pairs: List of (isample arm, uniform arm), a pair for each rate, from
+            the lowest on.
 
     Returns:
         A `Table`. Its last column tells when an arm's mean first reaches what
@@ -76,7 +77,7 @@ def rates_table(comparison, pairs):
         default=None,
     )
     rows = []
-    for arm in sorted(arms, key=lambda arm: arm.settings["sampling"]):
+    for arm in [pair[i] for i in (0, 1) for pair in pairs]:
         histories = comparison.histories(arm, seeds)
         tests = comparison.test_summaries(arm, seeds)
         reached = (
@@ -87,7 +88,7 @@ def rates_table(comparison, pairs):
         rows.append(
             (
                 arm.settings["sampling"],
-                f"{_rate(comparison, arm):g}",
+                f"{rate_of(comparison, arm):g}",
                 len(histories),
                 *dice_at(histories, moments),
                 measure(map(foreground_dice, tests)),
@@ -123,7 +124,7 @@ def draw_rates(comparison, pairs, path):
                 arms,
                 "val_dice",
                 seeds,
-                lambda arm: f"rate {_rate(comparison, arm):g}",
+                lambda arm: f"rate {rate_of(comparison, arm):g}",
             ),
             limits=(0, 1),
         )
@@ -132,5 +133,6 @@ def draw_rates(comparison, pairs, path):
     draw_training_curves(path, panels)
 
 
-def _rate(comparison, arm):
+def rate_of(comparison, arm):
+    """The learning rate of an arm's runs."""
     return comparison.config(arm, arm.seeds[0]).optimizer.learning_rate

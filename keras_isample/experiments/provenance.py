@@ -1,5 +1,6 @@
 """Which code made a result: the git commit of the package's checkout."""
 
+import functools
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def git_commit(folder=None):
     return f"{known}-dirty" if changes or changes is None else known
 
 
+@functools.cache
+def loaded_commit():
+    """`git_commit` of this package when a program first asked.
+
+    The checkout may move while the program runs, the code in it does not.
+    """
+    return git_commit()
+
+
 def commits_of(folder):
     """Commits that trained a run, oldest first.
 
@@ -45,8 +55,7 @@ class CommitRecord(keras.callbacks.Callback):
 
     Args:
         folder: A `RunFolder`, or its path.
-        commit: What `git_commit` returned when the program began. The checkout
-            may have moved since, but not the code that runs.
+        commit: See `loaded_commit`.
     """
 
     def __init__(self, folder, commit):

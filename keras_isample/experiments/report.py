@@ -7,6 +7,7 @@ from keras_isample.experiments.comparison import Arm
 from keras_isample.experiments.comparison import Comparison
 from keras_isample.experiments.error_slices import draw_error_slices
 from keras_isample.experiments.learning_rates import draw_rates
+from keras_isample.experiments.learning_rates import rate_of
 from keras_isample.experiments.learning_rates import rates_table
 from keras_isample.experiments.result_curves import draw_curves
 from keras_isample.experiments.result_curves import draw_dice
@@ -83,6 +84,7 @@ def write_report(
         tables["half_length"] = half_table(comparison, [half, *main])
     if rates:
         pairs = [main, *zip(rates[::2], rates[1::2], strict=True)]
+        pairs.sort(key=lambda pair: rate_of(comparison, pair[0]))
         tables["learning_rates"] = rates_table(comparison, pairs)
         draw_rates(comparison, pairs, folder / "learning_rates.png")
         pictures.append("learning_rates.png")

@@ -96,6 +96,20 @@ class SamplingExperiment(Experiment):
             arms.append(self.half)
         main = [self.isample, self.uniform]
         common = Config.from_settings(data_path, settings).optimizer
+        if learning_rates and (
+            common.is_auto or common.schedule[0] == "replay"
+        ):
+            raise InputError(
+                "--learning-rates",
+                "are compared of runs whose own rate is a number",
+                "Give --learning-rate a number, without replay",
+            )
+        if set(learning_rates) == {common.learning_rate}:
+            raise InputError(
+                "--learning-rates",
+                f"has only the rate of all runs, {common.learning_rate:g}",
+                "Give others",
+            )
         self.rates = arms_at_rates(
             main, sorted(set(learning_rates) - {common.learning_rate})
         )

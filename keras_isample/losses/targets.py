@@ -99,7 +99,8 @@ def make_targets(
             `None`.
 
     Raises:
-        ValueError: If the shapes do not fit.
+        ValueError: If the shapes of labels and predictions do not fit, as far
+            as they are known when a graph is traced.
     """
     num_classes = y_pred.shape[-1]
     if _is_one_hot(y_true, y_pred):

@@ -145,11 +145,13 @@ def opened_run(
     folder = RunFolder(run)
     if resume:
         folder.config()
+    else:
+        _check_source(config, folder)
     data = read_run_data(config, say)
+    config = data.config
     manifest = new_manifest(data.parts, config.data.seed, command_line)
     if not resume:
         folder.check_new(overwrite)
-        _check_source(config, folder)
     with _alone(folder.path):
         if resume:
             refuse_shorter(config, folder)

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_isample.callbacks.volume_dice import VolumeDice
 from keras_isample.config import Config
+from keras_isample.config.data import VOLUME_SPACING
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
@@ -47,7 +48,7 @@ class RunData:
     """The parts of a data set that a run uses.
 
     Attributes:
-        config: The run's settings.
+        config: The run's settings, with what its images decide.
         parts: Dictionary from train, validation and test to `Cohort`; of
             train only what can be trained on.
     """
@@ -101,7 +102,12 @@ def read_run_data(
     train, notes = training_cases(parts["train"])
     for note in notes:
         say(note)
-    parts = {**parts, "train": train}
+    config = _resolved(config, train)
+    spacing = config.data.spacing_mm
+    parts = {
+        name: replace(part, spacing=spacing)
+        for name, part in {**parts, "train": train}.items()
+    }
     sizes = ", ".join(f"{len(c.cases)} {name}" for name, c in parts.items())
     say(f"split of this run: {sizes}")
     if not parts["validation"].cases:
@@ -109,10 +115,21 @@ def read_run_data(
     return RunData(config, parts)
 
 
+def _resolved(config, train):
+    """Settings with an axis and a spacing that fit the training images."""
+    network, data = config.network, config.data
+    if network.sees_slices is None and all_single_slices(train):
+        network = replace(network, axis="auto")
+    if data.spacing == "auto":
+        known = "native" if network.sees_slices else VOLUME_SPACING
+        data = replace(data, spacing=known)
+    return replace(config, network=network, data=data)
+
+
 def open_cohort(config: Config) -> Cohort:
     """The data set of a configuration."""
     data = config.data
-    cohort = read_cohort(
+    return read_cohort(
         config.data_path,
         data.label_names,
         spacing=data.spacing_mm,
@@ -121,12 +138,6 @@ def open_cohort(config: Config) -> Cohort:
         modality=data.modality,
         cache=data.cache or None,
     )
-    if data.spacing == "auto":
-        # The network will see slices if the training images are.
-        train = split_cohort(cohort, config)["train"]
-        if all_single_slices(train):
-            return replace(cohort, spacing=None)
-    return cohort
 
 
 def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
@@ -152,16 +163,14 @@ def _refitted(cohort, parts):
 def _axis(config, train, cases):
     """The axis that slices lie across, or `None` for volumes."""
     settings = config.network
-    flat = all_single_slices(cases)
     if settings.network == "dual-path":
-        if flat:
+        if all_single_slices(cases):
             log.warning(
                 "the images are 2D, and dual-path sees volumes; networks for "
                 "slices are --network unet, unet3plus and deeplab-v3."
             )
         return None
-    sees_slices = settings.sees_slices
-    if flat if sees_slices is None else sees_slices:
+    if settings.sees_slices:
         return slice_axis(
             train, "auto" if settings.axis == "none" else settings.axis
         )

@@ -18,6 +18,10 @@ RUNS = (
     "isample-epsilon1-seed0",
     "isample-epsilon0.01-seed1",
     "uniform-seed1",
+    "isample-epsilon0.01-rate0.02-seed0",
+    "isample-epsilon0.01-rate0.02-seed1",
+    "uniform-rate0.02-seed0",
+    "uniform-rate0.02-seed1",
 )
 
 
@@ -37,6 +41,7 @@ def test_killed_and_started_again(
     options = ["isample", "--config", settings_file(split="2,1,1")]
     options += ["--out", out, "--cases", 4, "--side", 32]
     options += ["--seeds", 2, "--epsilons", "0.01,1"]
+    options += ["--learning-rates", "0.02"]
     process = start_app(*options)
     folder = out / "phantom"
     second = folder / "runs" / RUNS[1] / "history.csv"
@@ -91,7 +96,7 @@ def _check_pictures(folder):
     from matplotlib.colors import to_rgb
     from matplotlib.image import imread
 
-    for name in ("curves", "dice", "epsilon", "error_maps"):
+    for name in ("curves", "dice", "epsilon", "error_maps", "learning_rates"):
         pixels = imread(folder / f"{name}.png")[..., :3]
         assert min(pixels.shape[:2]) > 400
         assert pixels.std() > 0.05

@@ -303,6 +303,7 @@ def test_cache_that_cannot_be_written_is_done_without(tmp_path):
 @pytest.mark.parametrize(
     ("modality", "said"), [("CTce_ThAb", False), ("MR_Ab", True)]
 )
-def test_modality_that_means_nothing_is_told(ball_data, modality, said):
+def test_modality_without_effect_is_told(ball_data, modality, said):
+    # Of VISCERAL data one is chosen: see test_visceral.
     notes = recognize(ball_data, modality).notes
     assert ("modality MR_Ab: without effect" in " ".join(notes)) is said

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.experiments import Arm
 from keras_isample.experiments import Comparison
@@ -34,6 +35,31 @@ def test_runs_differ_in_arm_and_seed_alone(comparison):
     other_arm = comparison.config(two, 0).settings()
     differing = {k for k in first if first[k] != other_arm[k]}
     assert differing == {"sampling", "epsilon"}
+
+
+def test_what_a_run_took_from_its_images_is_no_other_setting(tmp_path):
+    settings = {"network": "unet", "patch_size": "auto"}
+    arms = [Arm("a", "unet", {}, (0,))]
+    comparison = Comparison(tmp_path, "data", settings, arms)
+    folder = comparison.run_folder(arms[0], 0)
+    wanted = comparison.config(arms[0], 0)
+    data, config = wanted.data_path, wanted.settings()
+    for own, fits in (
+        ({"spacing": "native", "axis": "auto"}, True),
+        ({"spacing": "1,1,1.5"}, True),
+        ({"axis": "coronal"}, False),
+        ({"width": 0.5}, False),
+    ):
+        written = Config.from_settings(
+            comparison.config(arms[0], 0).data_path, {**config, **own}
+        )
+        folder.path.mkdir(exist_ok=True)
+        folder.config_file.write_text(written.to_toml())
+        if fits:
+            comparison.check()
+            continue
+        with pytest.raises(InputError, match="was made with"):
+            comparison.check()
 
 
 def test_first_seeds_come_first(comparison):
@@ -131,7 +157,7 @@ def test_stopped_comparison_goes_on(
     ]
     with monkeypatch.context() as patched:
         # The checkout moves while the program runs; the code in it does not.
-        patched.setattr(module, "git_commit", lambda: "loaded")
+        patched.setattr(module, "loaded_commit", lambda: "loaded")
         comparison = Comparison(
             tmp_path / "runs", ball_data, {**ball_settings, "epochs": 3}, arms
         )

@@ -90,6 +90,22 @@ def test_report_without_any_run(tmp_path, ball_data, ball_settings):
     assert not (tmp_path / "error_maps.png").exists()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"learning_rate": "auto", "period": 1},
+        {"lr_schedule": "replay:autolr.json"},
+        {"learning_rate": 0.02},
+    ],
+)
+def test_rates_that_change_nothing_are_refused(
+    tmp_path, ball_data, ball_settings, settings
+):
+    settings = {**ball_settings, **settings}
+    with pytest.raises(InputError, match="--learning-rates"):
+        make(tmp_path, ball_data, settings, learning_rates=[0.02])
+
+
 def test_both_samplings_at_more_rates(tmp_path, ball_data, ball_settings):
     settings = {**ball_settings, "learning_rate": 0.003}
     experiment = make(

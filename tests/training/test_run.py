@@ -460,23 +460,66 @@ def test_learning_makes_the_loss_smaller(tmp_path, ball_config):
     assert result.best_dice > 0.5
 
 
+@pytest.fixture
+def write_slices(tmp_path):
+    """Function that writes a data set of scans of these thicknesses."""
+
+    def write(thicknesses):
+        path = tmp_path / "slices"
+        for folder, dtype in (("images", np.int16), ("labels", np.uint8)):
+            (path / folder).mkdir(parents=True)
+            for number, thickness in enumerate(thicknesses):
+                values = np.ones((12, thickness, 16), dtype)
+                values[0] = 0
+                image = nib.Nifti1Image(values, np.diag([0.7, 5, 0.7, 1]))
+                nib.save(image, path / folder / f"case_{number}.nii.gz")
+        return path
+
+    return write
+
+
 @pytest.mark.parametrize(
-    ("thickness", "options", "spacing"),
+    ("thickness", "options", "spacing", "axis"),
     [
-        (1, {}, None),
-        (1, {"spacing": "2,2,2"}, (2.0, 2.0, 2.0)),
-        (4, {}, (1.0, 1.0, 1.5)),
-        (4, {"axis": "auto"}, None),
+        (1, {}, "native", 1),
+        (1, {"spacing": "2,2,2"}, "2,2,2", 1),
+        (4, {}, "1,1,1.5", None),
+        (4, {"axis": "auto"}, "native", 1),
+        (1, {"network": "dual-path"}, "1,1,1.5", None),
     ],
 )
-def test_slices_keep_their_spacing(tmp_path, thickness, options, spacing):
-    for folder, dtype in (("images", np.int16), ("labels", np.uint8)):
-        (tmp_path / folder).mkdir()
-        for number in range(3):
-            values = np.ones((12, thickness, 16), dtype)
-            values[0] = 0
-            affine = np.diag([0.7, 5, 0.7, 1])
-            path = tmp_path / folder / f"case_{number}.nii.gz"
-            nib.save(nib.Nifti1Image(values, affine), path)
-    config = Config.from_settings(tmp_path, {"network": "unet", **options})
-    assert open_cohort(config).spacing == spacing
+def test_images_decide_on_slices_and_spacing(
+    tmp_path, write_slices, thickness, options, spacing, axis
+):
+    settings = {"network": "unet", "cache": str(tmp_path / "cache"), **options}
+    path = write_slices([thickness] * 4)
+    config = Config.from_settings(path, settings)
+    with run.opened_run(config, tmp_path / "run") as (folder, data):
+        assert data.axis == axis
+        written = folder.config()
+        assert written.data.spacing == spacing
+        assert data.train.spacing == written.data.spacing_mm
+        assert written.network.axis == ("none" if axis is None else "auto")
+        # The run that was asked for, and it can go on.
+        assert config.differences(written) == []
+        assert read_run_data(written).config == written
+
+
+def test_cases_that_are_trained_on_decide_on_slices(tmp_path, write_slices):
+    path = write_slices([1, 1, 1, 4])
+    rows = [f"case_{k},train" for k in range(3)] + ["case_3,validation"]
+    (path / "cases.csv").write_text("\n".join(["case,split", *rows]) + "\n")
+    settings = {"network": "unet", "cache": str(tmp_path / "cache")}
+    slices = read_run_data(Config.from_settings(path, settings))
+    assert slices.config.network.axis == "auto"
+    assert slices.parts["train"].spacing is None
+    refitted = Config.from_settings(path, {**settings, "refit": True})
+    volumes = read_run_data(refitted)
+    assert volumes.config.network.axis == "none"
+    assert volumes.parts["train"].spacing == (1.0, 1.0, 1.5)
+
+
+def test_evaluating_other_data_needs_no_split_of_them(write_slices):
+    settings = {"network": "unet", "fold": "1/5"}
+    config = Config.from_settings(write_slices([4, 4]), settings)
+    assert len(open_cohort(config).cases) == 2
