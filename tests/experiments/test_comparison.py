@@ -50,9 +50,7 @@ def test_what_a_run_took_from_its_images_is_no_other_setting(tmp_path):
         ({"axis": "coronal"}, False),
         ({"width": 0.5}, False),
     ):
-        written = Config.from_settings(
-            comparison.config(arms[0], 0).data_path, {**config, **own}
-        )
+        written = Config.from_settings(data, {**config, **own})
         folder.path.mkdir(exist_ok=True)
         folder.config_file.write_text(written.to_toml())
         if fits:
