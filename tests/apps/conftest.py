@@ -45,17 +45,24 @@ def run_benchmark():
 
 @pytest.fixture
 def start_app():
-    """Function that starts `apps/<name>/train.py`."""
+    """Function that starts `apps/<name>/train.py`; killed after the test."""
+    started = []
 
     def start(name, *options):
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, APPS / name / "train.py", *map(str, options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_killed_and_started_again(
     process = start_app(*options)
     folder = out / "phantom"
     second = folder / "runs" / RUNS[1] / "history.csv"
-    limit = time.monotonic() + 200
+    limit = time.monotonic() + 900
     while not second.exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < limit
