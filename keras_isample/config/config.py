@@ -182,10 +182,10 @@ class Config:
             for key, value in dataclasses.asdict(getattr(self, name)).items()
         }
 
-    def differences(self, written: "Config") -> list[str]:
-        """Names of settings that differ from those that a run has written.
+    def differences(self, written: "Config") -> dict[str, tuple[Any, Any]]:
+        """Settings here and in a run's `config.toml`, where they differ.
 
-        What was left to the images here, a run has written as they decided.
+        What is left to the images here, a run has written as they decided.
         """
         own = {"data": self.data_path, **self.settings()}
         theirs = {"data": written.data_path, **written.settings()}
@@ -195,7 +195,7 @@ class Config:
             if self.data.spacing == "auto":
                 decided["spacing"] = theirs["spacing"]
             found = [n for n in found if decided.get(n) != theirs[n]]
-        return found
+        return {name: (own[name], theirs[name]) for name in found}
 
     def to_toml(self) -> str:
         """The text of `config.toml`."""

@@ -221,15 +221,15 @@ class Comparison:
             return
         wanted, there = self.config(arm, seed), folder.config()
         differing = wanted.differences(there)
-        new = {"data": wanted.data_path, **wanted.settings()}
-        old = {"data": there.data_path, **there.settings()}
-        if differing == ["epochs"] and new["epochs"] > old["epochs"]:
-            return
+        if list(differing) == ["epochs"]:
+            new, old = differing["epochs"]
+            if new > old:
+                return
         if differing:
-            name = differing[0]
+            name, (new, old) = next(iter(differing.items()))
             raise InputError(
                 folder.path,
-                f"was made with {name} = {old[name]!r}, not {new[name]!r}",
+                f"was made with {name} = {old!r}, not {new!r}",
                 "Choose another folder, or remove this run",
             )
 
