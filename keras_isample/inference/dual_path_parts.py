@@ -16,8 +16,9 @@ from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
 from keras_isample.models.dual_path_geometry import IMAGE_HALO
 
-_PIECE = 1 << 9
-"""Context voxels (64 voxels each) that the last layers see at a time."""
+_PIECE = 1 << 11
+"""Context voxels (64 voxels each) that the last layers see at a time, at most:
+an eighth of a tile that is small."""
 
 
 class DualPathParts:
@@ -29,7 +30,7 @@ class DualPathParts:
 
     def __init__(self, model):
         image, context = model.inputs
-        shortcut = model.get_layer("high_ra6_relu").output
+        shortcut = model.get_layer("high_rb1_crop").output
         branch = model.get_layer("high_rb1_conv2_relu").output
         low = model.get_layer("low_rb2_relu").output
         self._trunk = FoldedNetwork(image, [shortcut, branch])
@@ -131,7 +132,7 @@ class DualPathParts:
     def constant_share(self, image):
         """Share of the high-resolution path for a constant image."""
         x, y = self._run_trunk(image[None])
-        share = self._run_share(x[:, 1:-1, 1:-1, 1:-1], y)
+        share = self._run_share(x, y)
         return ops.convert_to_numpy(share)[0, 0, 0, 0].astype(np.float32)
 
     def classify_constant(self, share, coarse):
@@ -141,20 +142,34 @@ class DualPathParts:
 
     def classify(self, image, coarse, result):
         """Writes the probabilities of a tile into `result`."""
-        x, y = self._run_trunk(image[None])
-        wide = max(1, _PIECE // coarse.shape[2])
-        for place in tiles_of((0, 0), coarse.shape[:2], (1, wide)):
+        x, y = (maps[0] for maps in self._run_trunk(image[None]))
+        for place in tiles_of((0, 0), coarse.shape[:2], _piece(coarse.shape)):
             rows, columns = (
                 slice(CONTEXT_STRIDE * p.start, CONTEXT_STRIDE * p.stop)
                 for p in place
             )
-            around = tuple(
-                slice(p.start + 1, p.stop + 1) for p in (rows, columns)
-            )
+            # Of whole rows, TensorFlow makes no copy.
             piece = self._run_head(
-                x[:, *around, 1:-1], y[:, rows, columns], coarse[place][None]
+                x[rows, columns][None],
+                y[rows, columns][None],
+                coarse[place][None],
             )
             result[rows, columns] = ops.convert_to_numpy(piece)[0]
+
+
+def _piece(shape):
+    """Rows and columns of context voxels that the last layers see at a time."""
+    rows, columns, depth = shape[:3]
+    most = min(_PIECE, rows * columns * depth // 8)
+    if columns * depth > most:
+        return 1, _even(columns, most // depth)
+    return _even(rows, most // (columns * depth)), columns
+
+
+def _even(size, most):
+    """Size of equal parts of `size` that are as large as `most` allows."""
+    parts = -(-size // max(1, most))
+    return -(-size // parts)
 
 
 class _AddRepeated(layers.Layer):
