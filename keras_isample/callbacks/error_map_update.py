@@ -9,6 +9,9 @@ from keras_isample.callbacks.loss_check import check_merged_classes
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.predictor import predictor_for
 
+_STREAM = 91
+"""Sets the choice of cases apart from other draws with the same seed."""
+
 
 class ErrorMapUpdate(keras.callbacks.Callback):
     """Predicts whole training scans and tells the sampler what is wrong.
@@ -16,7 +19,8 @@ class ErrorMapUpdate(keras.callbacks.Callback):
     After each epoch a subset I* of the training cases is selected, E(x) = 1 -
     p(true class at x) is computed over their whole scans from the current
     weights, and the next epoch is drawn from these maps (isample papers,
-    Algorithm 1). With uniform sampling no map is needed and none is made.
+    Algorithm 1). I* is random, but no case comes again before all have come.
+    With uniform sampling no map is needed and none is made.
 
     Adds to the epoch's logs: `acceptance_rate` (expected share of accepted
     candidates of the epoch that ends), `mean_error` (mean of E over the cases
@@ -68,10 +72,8 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         sampler = self.sampler
         version = sampler.epoch + 1
         cases = range(len(sampler.cases))
-        chosen = sorted(
-            np.random.default_rng((sampler.seed, version))
-            .permutation(len(cases))[: self.num_cases]
-            .tolist()
+        chosen = random_subset(
+            len(cases), self.num_cases, version - 1, sampler.seed
         )
         for index in chosen:
             writer = sampler.error_maps.writer(
@@ -90,6 +92,31 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         return float(
             np.mean([sampler.error_maps.mean_error(i) for i in chosen])
         )
+
+
+def random_subset(count, size, turn, seed):
+    """The random subset I* of one update, in rounds that reach every case.
+
+    A round cuts a random order of all cases into subsets; its last one is
+    filled up from the beginning of the order. So no map is older than two
+    rounds, where independent subsets leave a third of the cases without any map
+    for as long as one round takes.
+
+    Args:
+        count: Number of cases.
+        size: Cases of a subset, at most `count`.
+        turn: Number of the update, from 0.
+        seed: Seed of the orders.
+
+    Returns:
+        Sorted list of indices.
+    """
+    per_round = -(-count // size)
+    order = np.random.default_rng((seed, turn // per_round, _STREAM))
+    order = order.permutation(count)
+    first = turn % per_round * size
+    places = np.arange(first, first + size) % count
+    return sorted(order[places].tolist())
 
 
 def introduce(model, sampler):

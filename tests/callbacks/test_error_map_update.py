@@ -6,6 +6,7 @@ import pytest
 
 from keras_isample.callbacks import ErrorMapUpdate
 from keras_isample.callbacks.error_map_update import introduce
+from keras_isample.callbacks.error_map_update import random_subset
 from keras_isample.inference import predictor_for
 from keras_isample.losses import CrossEntropy
 from keras_isample.models import PlainGeometry
@@ -100,15 +101,40 @@ def test_from_all_every_case_stays_in_use(cases, model):
     assert len(refreshed) == 1
 
 
-def test_subsets_change_and_reach_every_case(cases, model):
+def test_every_case_comes_once_in_as_many_updates_as_that_takes(cases, model):
     sampler = small(cases)
     callback = ErrorMapUpdate(sampler, num_cases=1)
     callback.set_model(model)
     used = []
-    for epoch in range(16):
+    for epoch in range(12):
         callback.on_epoch_end(epoch, {})
         used += sampler.used
-    assert set(used) == {0, 1, 2, 3}
+    rounds = [used[i : i + 4] for i in (0, 4, 8)]
+    assert [sorted(cases) for cases in rounds] == [[0, 1, 2, 3]] * 3
+
+
+@pytest.mark.parametrize(("count", "size"), [(8, 4), (7, 3), (5, 5), (6, 1)])
+def test_a_round_of_subsets_reaches_every_case(count, size):
+    per_round = -(-count // size)
+    rounds = [
+        [
+            random_subset(count, size, turn, 0)
+            for turn in range(first, first + per_round)
+        ]
+        for first in (0, per_round)
+    ]
+    for subsets in rounds:
+        assert {len(set(subset)) for subset in subsets} == {size}
+        assert set().union(*subsets) == set(range(count))
+
+
+def test_rounds_have_orders_of_their_own():
+    orders = {
+        tuple(random_subset(9, 1, turn, seed)[0] for turn in range(k, k + 9))
+        for seed in (0, 1)
+        for k in (0, 9)
+    }
+    assert len(orders) == 4
 
 
 def test_subsets_are_a_function_of_seed_and_epoch(cases, model):
