@@ -2,9 +2,11 @@
 
 from keras_isample.experiments.provenance import commits_of
 from keras_isample.experiments.statistics import fractions_of
+from keras_isample.experiments.statistics import level_of
 from keras_isample.experiments.statistics import mean_history
 from keras_isample.experiments.statistics import measure
 from keras_isample.experiments.statistics import steps_to_reach
+from keras_isample.experiments.statistics import steps_to_stay
 from keras_isample.experiments.statistics import validated
 from keras_isample.experiments.statistics import value_at
 from keras_isample.experiments.tables import Table
@@ -13,14 +15,12 @@ _TIMES = ("seconds_training", "seconds_error_maps", "seconds_validation")
 
 
 def dice_table(comparison, arms, uniform, published=None):
-    """Validation Dice at n steps, and the steps to uniform's last Dice."""
+    """Validation Dice at n steps, and the steps to where uniform ends."""
     moments = fractions_of(comparison.num_steps)
     seeds = comparison.common_seeds(arms)
     of_uniform = validated(mean_history(comparison.histories(uniform, seeds)))
-    targets = (None, None)
-    if of_uniform:
-        scores = [row["val_dice"].mean for row in of_uniform]
-        targets = (scores[-1], max(scores))
+    scores = [row["val_dice"].mean for row in of_uniform]
+    level = level_of(of_uniform)
     rows = []
     for arm in arms:
         histories = comparison.histories(arm, seeds)
@@ -30,21 +30,26 @@ def dice_table(comparison, arms, uniform, published=None):
                 arm.title,
                 len(histories),
                 *dice_at(histories, moments),
-                *(
-                    None if t is None else steps_to_reach(averaged, t)
-                    for t in targets
-                ),
+                steps_to_reach(averaged, scores[-1]) if scores else None,
+                steps_to_reach(averaged, max(scores)) if scores else None,
+                steps_to_stay(averaged, level) if scores else None,
             )
         )
     note = (
         "Mean validation Dice over whole scans, ± its standard deviation over "
         "seeds, at the newest validation up to each number of steps; of the "
-        "seeds that have finished in all arms. The last "
-        "columns tell when an arm's mean first reaches what uniform's mean "
-        "has after the last step, and at its best (-: never)."
+        "seeds that have finished in all arms. Then when an arm's mean first "
+        "reaches what uniform's mean has after the last step, and at its "
+        "best; and from which step on it is never again below uniform's "
+        "level (-: never)."
     )
+    if scores:
+        note += (
+            f" Uniform's level: {level:.3f}, its mean over the last quarter "
+            "of the validations."
+        )
     if published:
-        rows += [(n, None, *v, None, None) for n, v in published.items()]
+        rows += [(n, None, *v, *[None] * 3) for n, v in published.items()]
         note += (
             " Published rows: real VISCERAL scans, at 5, 10, 20 and 40 "
             "thousand steps."
@@ -57,6 +62,7 @@ def dice_table(comparison, arms, uniform, published=None):
             *(f"{n} steps" for n in moments),
             "steps to uniform's final",
             "steps to uniform's best",
+            "steps to stay above its level",
         ),
         rows,
         note,

@@ -117,3 +117,38 @@ def steps_to_reach(averaged: Sequence[dict], target: float) -> int | None:
         ),
         None,
     )
+
+
+def level_of(averaged: Sequence[dict]) -> float | None:
+    """Mean Dice over the last quarter of the validations.
+
+    At a constant rate Dice goes up and down from epoch to epoch; the last
+    value alone is as it comes.
+
+    Args:
+        averaged: As `mean_history` returns it.
+
+    Returns:
+        The mean, or `None` without a validation.
+    """
+    scores = [row["val_dice"].mean for row in validated(averaged)]
+    last = scores[-math.ceil(len(scores) / 4) :]
+    return measure(last).mean
+
+
+def steps_to_stay(averaged: Sequence[dict], target: float) -> int | None:
+    """First validated step from which on the mean Dice is at least a target.
+
+    Args:
+        averaged: As `mean_history` returns it.
+        target: Dice.
+
+    Returns:
+        The step, or `None` if the last Dice is below the target.
+    """
+    found = None
+    for row in reversed(validated(averaged)):
+        if row["val_dice"].mean < target:
+            break
+        found = row["step"]
+    return found

@@ -4,9 +4,11 @@ import pytest
 
 from keras_isample.experiments.statistics import Measured
 from keras_isample.experiments.statistics import fractions_of
+from keras_isample.experiments.statistics import level_of
 from keras_isample.experiments.statistics import mean_history
 from keras_isample.experiments.statistics import measure
 from keras_isample.experiments.statistics import steps_to_reach
+from keras_isample.experiments.statistics import steps_to_stay
 from keras_isample.experiments.statistics import value_at
 
 
@@ -86,6 +88,22 @@ def test_first_step_that_reaches_the_target():
     assert steps_to_reach(averaged, 0.45) == 20
     assert steps_to_reach(averaged, 0.55) == 40
     assert steps_to_reach(averaged, 0.65) is None
+
+
+def test_level_is_the_mean_of_the_last_quarter():
+    averaged = mean_history([rows(*[0.1] * 4, 0.2, 0.3, 0.5, 0.7)])
+    assert level_of(averaged) == pytest.approx(0.6)
+    assert level_of(averaged[:5]) == pytest.approx(0.15)
+    assert level_of(averaged[:1]) == pytest.approx(0.1)
+    assert level_of([]) is None
+
+
+def test_steps_from_which_on_the_target_is_kept():
+    averaged = mean_history([rows(0.5, 0.3, 0.4, 0.6)])
+    assert steps_to_stay(averaged, 0.2) == 10
+    assert steps_to_stay(averaged, 0.35) == 30
+    assert steps_to_stay(averaged, 0.6) == 40
+    assert steps_to_stay(averaged, 0.65) is None
 
 
 def test_epochs_without_validation_reach_nothing():
