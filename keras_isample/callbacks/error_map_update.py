@@ -10,7 +10,8 @@ from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.predictor import predictor_for
 
 _STREAM = 91
-"""Sets the choice of cases apart from other draws with the same seed."""
+"""Sets the choice of cases apart from other draws with the same seed, but for
+the order of slices, which uniform sampling alone draws."""
 
 
 class ErrorMapUpdate(keras.callbacks.Callback):
@@ -72,8 +73,8 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         sampler = self.sampler
         version = sampler.epoch + 1
         cases = range(len(sampler.cases))
-        chosen = random_subset(
-            len(cases), self.num_cases, version - 1, sampler.seed
+        chosen = _random_subset(
+            len(cases), self.num_cases, sampler.epoch, sampler.seed
         )
         for index in chosen:
             writer = sampler.error_maps.writer(
@@ -94,13 +95,13 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         )
 
 
-def random_subset(count, size, turn, seed):
+def _random_subset(count, size, turn, seed):
     """The random subset I* of one update, in rounds that reach every case.
 
     A round cuts a random order of all cases into subsets; its last one is
-    filled up from the beginning of the order. So no map is older than two
-    rounds, where independent subsets leave a third of the cases without any map
-    for as long as one round takes.
+    filled up from the beginning of the order. So where all cases stay in use,
+    no map is older than two rounds; independent subsets would leave up to a
+    third of the cases without any map for as long as one round takes.
 
     Args:
         count: Number of cases.

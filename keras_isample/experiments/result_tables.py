@@ -40,8 +40,9 @@ def dice_table(comparison, arms, uniform, published=None):
         "seeds, at the newest validation up to each number of steps; of the "
         "seeds that have finished in all arms. Then when an arm's mean first "
         "reaches what uniform's mean has after the last step, and at its "
-        "best; and from which step on it is never again below uniform's "
-        "level (-: never)."
+        "best; and from which step on it is not below uniform's level "
+        "up to the last step, which may be the only one (-: never, or the "
+        "last is below)."
     )
     if scores:
         note += (
@@ -62,7 +63,7 @@ def dice_table(comparison, arms, uniform, published=None):
             *(f"{n} steps" for n in moments),
             "steps to uniform's final",
             "steps to uniform's best",
-            "steps to stay above its level",
+            "steps to stay at uniform's level",
         ),
         rows,
         note,

@@ -11,8 +11,8 @@ and of 15 context voxels. What makes it fast:
   the low-resolution maps before they are repeated, and the concatenation is
   avoided.
 - The layers after the last 3x3x3 convolution see single voxels. They have most
-  of the maps, and run in pieces that stay in the processor's cache; so tiles
-  can be large, and few voxels are computed twice.
+  of the maps, and run in pieces, whose maps take little memory; so tiles can
+  be large, and few voxels are computed twice.
 - Where the high-resolution input is the constant outside value, its maps are
   one constant vector and the result is constant within a context voxel.
 """

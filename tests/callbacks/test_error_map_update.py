@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_isample.callbacks import ErrorMapUpdate
+from keras_isample.callbacks.error_map_update import _random_subset
 from keras_isample.callbacks.error_map_update import introduce
-from keras_isample.callbacks.error_map_update import random_subset
 from keras_isample.inference import predictor_for
 from keras_isample.losses import CrossEntropy
 from keras_isample.models import PlainGeometry
@@ -110,7 +110,7 @@ def test_every_case_comes_once_in_as_many_updates_as_that_takes(cases, model):
         callback.on_epoch_end(epoch, {})
         used += sampler.used
     rounds = [used[i : i + 4] for i in (0, 4, 8)]
-    assert [sorted(cases) for cases in rounds] == [[0, 1, 2, 3]] * 3
+    assert [sorted(indices) for indices in rounds] == [[0, 1, 2, 3]] * 3
 
 
 @pytest.mark.parametrize(("count", "size"), [(8, 4), (7, 3), (5, 5), (6, 1)])
@@ -118,7 +118,7 @@ def test_a_round_of_subsets_reaches_every_case(count, size):
     per_round = -(-count // size)
     rounds = [
         [
-            random_subset(count, size, turn, 0)
+            _random_subset(count, size, turn, 0)
             for turn in range(first, first + per_round)
         ]
         for first in (0, per_round)
@@ -130,7 +130,7 @@ def test_a_round_of_subsets_reaches_every_case(count, size):
 
 def test_rounds_have_orders_of_their_own():
     orders = {
-        tuple(random_subset(9, 1, turn, seed)[0] for turn in range(k, k + 9))
+        tuple(_random_subset(9, 1, turn, seed)[0] for turn in range(k, k + 9))
         for seed in (0, 1)
         for k in (0, 9)
     }

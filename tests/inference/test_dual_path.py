@@ -100,38 +100,51 @@ def test_sizes_that_are_no_multiple_of_4(model, predictor, shape):
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
 
-@pytest.mark.parametrize("most", [1, 10, 2048])
-@pytest.mark.parametrize("shape", [(20, 20, 20), (84, 4, 8)])
+@pytest.mark.parametrize(
+    ("most", "pieces"),
+    [
+        (1, [(1, 1, 5)] * 25),
+        (10, [(1, 2, 5), (1, 2, 5), (1, 1, 5)] * 5),
+        (2048, [(1, 3, 5), (1, 2, 5)] * 5),
+    ],
+)
 def test_the_last_layers_see_the_tile_in_pieces(
-    model, monkeypatch, most, shape
+    model, monkeypatch, most, pieces
 ):
+    scan = scan_of(noise((20, 20, 20)))
+    result, found = seen_in_pieces(model, monkeypatch, scan, most)
+    assert found == pieces
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("most", "pieces"),
+    [
+        (1, [(1, 1, 2)] * 21),
+        (2, [(1, 1, 2)] * 21),
+        (2048, [(2, 1, 2)] * 10 + [(1, 1, 2)]),
+    ],
+)
+def test_pieces_of_several_rows(model, predictor, monkeypatch, most, pieces):
+    scan = scan_of(noise((84, 4, 8)))
+    result, found = seen_in_pieces(model, monkeypatch, scan, most)
+    assert found == pieces
+    expected = assembled(predictor, scan)
+    assert result == pytest.approx(expected, abs=1e-5)
+
+
+def seen_in_pieces(model, monkeypatch, scan, most):
+    """The tile, and the sizes of the pieces in context voxels."""
     monkeypatch.setattr(dual_path_parts, "_PIECE", most)
     predictor = DualPathPredictor(model)
-    pieces = []
-    run = predictor._parts._run_head
+    run, pieces = predictor._parts._run_head, []
 
     def counted(*inputs):
         pieces.append(tuple(inputs[2].shape[1:4]))
         return run(*inputs)
 
     monkeypatch.setattr(predictor._parts, "_run_head", counted)
-    scan = scan_of(noise(shape))
-    result = assembled(predictor, scan)
-    wanted = {
-        ((20, 20, 20), 1): [(1, 1, 5)] * 25,
-        ((20, 20, 20), 10): [(1, 2, 5), (1, 2, 5), (1, 1, 5)] * 5,
-        ((20, 20, 20), 2048): [(1, 3, 5), (1, 2, 5)] * 5,
-        ((84, 4, 8), 1): [(1, 1, 2)] * 21,
-        ((84, 4, 8), 10): [(2, 1, 2)] * 10 + [(1, 1, 2)],
-        ((84, 4, 8), 2048): [(2, 1, 2)] * 10 + [(1, 1, 2)],
-    }
-    assert pieces == wanted[shape, most]
-    if shape == (20, 20, 20):
-        expected = one_pass(model, scan)
-    else:
-        tiles = predictor_of_tiles(model, 8)
-        expected = assembled(tiles, scan)
-    assert result == pytest.approx(expected, abs=1e-5)
+    return assembled(predictor, scan), pieces
 
 
 def test_the_default_tile_memory_takes_a_small_scan_at_once(model):
