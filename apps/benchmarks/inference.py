@@ -18,19 +18,25 @@ Each row runs in a process of its own, whose peak memory is shown, with Python
 and the libraries. Needs the `benchmarks` extra for the last row, and for it 14
 GB of memory. About 9 minutes on two cores.
 
-On two shared AVX-512 cores (November 2026), tile memory 2 GB:
+On two shared AVX-512 cores (November 2026, `--tile-memory 3 --repeat 2`), which
+were half as fast as on other days:
 
                            float32                   bfloat16
+    bare                    48.1 s                   21.7 s
+    keras-isample           54.9 s, 1.14 x  3.9 GB   24.5 s, 1.13 x  3.6 GB
+    MONAI, 104x104x160     106   s, 2.2 x    15 GB   62.7 s, 2.9 x   6.1 GB
+
+So ours is 1.9 and 2.6 times as fast as MONAI with the best window. With tile
+memory 2, before the last layers saw whole rows of a tile, on a faster day:
+
     bare                    22.3 s                   11.3 s
     keras-isample           27.8 s, 1.25 x  2.4 GB   15.1 s, 1.34 x  2.5 GB
     MONAI, 104x104x160      60.1 s, 2.7 x    13 GB   35.2 s, 3.1 x   5.9 GB
     MONAI, 96^3 (tuning)     110 s, 4.9 x            91.7 s, 8.1 x
 
-MONAI's float32 figures are of runs of their own beside the other rows. Ours
-took 26.4 to 28.7 s in five runs; tile memory 3 gains 0.5 s and takes 3.8 GB.
-Windows of 148x104x160 need 22 GB in float32 and project 75 s, in bfloat16 31 or
-42 s in two runs. So ours is 2.2 and 2.3 times as fast as MONAI with the best
-window, and 4 to 6 times as fast as MONAI with 96^3.
+There MONAI's float32 figures are of runs of their own beside the other rows.
+Windows of 148x104x160 need 22 GB in float32 and projected 75 s, in bfloat16 31
+or 42 s in two runs.
 """
 
 import contextlib
