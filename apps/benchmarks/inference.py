@@ -27,7 +27,7 @@ were half as fast as on other days:
     MONAI, 104x104x160     106   s, 2.2 x    15 GB   62.7 s, 2.9 x   6.1 GB
 
 So ours is 1.9 and 2.6 times as fast as MONAI with the best window. With tile
-memory 2, before the last layers saw whole rows of a tile, on a faster day:
+memory 2 on a faster day, on which the same memory traffic weighs more:
 
     bare                    22.3 s                   11.3 s
     keras-isample           27.8 s, 1.25 x  2.4 GB   15.1 s, 1.34 x  2.5 GB
