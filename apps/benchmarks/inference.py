@@ -15,8 +15,8 @@ predicts a scan of 256 x 256 x 160 noise voxels at training spacing. Beside it:
   both paths, so that its output has the window's size.
 
 Each row runs in a process of its own, whose peak memory is shown, with Python
-and the libraries. Needs the `benchmarks` extra for the last row, and for it 14
-GB of memory. About 9 minutes on two cores.
+and the libraries. Needs the `benchmarks` extra for the last row, and for it 16
+GB of memory. About 9 minutes on two fast cores, of one data type alone.
 
 On two shared AVX-512 cores (November 2026, `--tile-memory 3 --repeat 2`), which
 were half as fast as on other days:
@@ -27,7 +27,7 @@ were half as fast as on other days:
     MONAI, 104x104x160     106   s, 2.2 x    15 GB   62.7 s, 2.9 x   6.1 GB
 
 So ours is 1.9 and 2.6 times as fast as MONAI with the best window. With tile
-memory 2 on a faster day, on which the same memory traffic weighs more:
+memory 2 on a faster day, before the last layers saw larger pieces:
 
     bare                    22.3 s                   11.3 s
     keras-isample           27.8 s, 1.25 x  2.4 GB   15.1 s, 1.34 x  2.5 GB
