@@ -16,7 +16,7 @@ predicts a scan of 256 x 256 x 160 noise voxels at training spacing. Beside it:
 
 Each row runs in a process of its own, whose peak memory is shown, with Python
 and the libraries. Needs the `benchmarks` extra for the last row, and for it 16
-GB of memory. About 9 minutes on two fast cores, of one data type alone.
+GB of memory. 9 to 15 minutes on two cores.
 
 On two shared AVX-512 cores (November 2026, `--tile-memory 3 --repeat 2`), which
 were half as fast as on other days:
