@@ -1,5 +1,6 @@
 """What happens between the steps and epochs of `fit`."""
 
+from keras_isample.callbacks.averaged_weights import AveragedWeights
 from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
 from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.callbacks.divergence_check import DivergenceCheck
@@ -12,6 +13,7 @@ from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.volume_dice import VolumeDice
 
 __all__ = [
+    "AveragedWeights",
     "ConcurrentErrorMaps",
     "Diverged",
     "DivergenceCheck",

@@ -36,12 +36,19 @@ class OptimizerConfig(Group):
         "L2 factor in the loss (sgd), times the weight added to its gradient "
         "(adam), or decoupled (adamw).",
     )
+    ema_momentum: "float" = setting(
+        0.0,
+        "Momentum, a step, of moving averages of the weights, which scans are "
+        "predicted with and which are saved, such as 0.99; 0: the weights "
+        "themselves.",
+    )
 
     def _check(self):
         if not self.is_auto:
             check_range(self, "learning_rate", 0, above=True)
         check_range(self, "warmup_epochs", 0)
         check_range(self, "weight_decay", 0)
+        check_range(self, "ema_momentum", 0, below=1)
         kind, _ = self.schedule
         if self.is_auto and kind != "constant":
             raise InputError(

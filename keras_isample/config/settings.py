@@ -33,13 +33,17 @@ def option_name(name):
     return "--" + name.replace("_", "-")
 
 
-def check_range(config, name, low, high=None, *, above=False):
+def check_range(config, name, low, high=None, *, above=False, below=None):
     value = getattr(config, name)
     good = math.isfinite(value) and (value > low if above else value >= low)
+    if below is not None:
+        good = good and value < below
     if not good or (high is not None and value > high):
         limits = f"{'more than' if above else 'at least'} {low:g}"
         if high is not None:
             limits += f" and at most {high:g}"
+        if below is not None:
+            limits += f" and less than {below:g}"
         raise InputError(
             option_name(name), f"must be {limits}, got {value:g}", "Change it"
         )

@@ -45,10 +45,10 @@ def sgd(learning_rate):
     Args:
         learning_rate: Rate after warm-up.
     """
-    return SGD(learning_rate, momentum=MOMENTUM, nesterov=True, name="sgd")
+    return make_optimizer("sgd", learning_rate, 0.0)
 
 
-def make_optimizer(name, learning_rate, weight_decay):
+def make_optimizer(name, learning_rate, weight_decay, ema_momentum=0.0):
     """The optimizer of a run.
 
     Args:
@@ -56,17 +56,26 @@ def make_optimizer(name, learning_rate, weight_decay):
             loss, or `"adamw"`, where it is decoupled from the gradient.
         learning_rate: Rate after warm-up.
         weight_decay: Used by `"adamw"` only, on kernels.
+        ema_momentum: Momentum of the moving averages of the weights that the
+            optimizer keeps; none are kept if 0.
 
     Raises:
         ValueError: If `name` is unknown.
     """
+    average = {"use_ema": ema_momentum > 0, "ema_momentum": ema_momentum}
     if name == "sgd":
-        return sgd(learning_rate)
+        return SGD(
+            learning_rate,
+            momentum=MOMENTUM,
+            nesterov=True,
+            name="sgd",
+            **average,
+        )
     if name == "adam":
-        return keras.optimizers.Adam(learning_rate, name="adam")
+        return keras.optimizers.Adam(learning_rate, name="adam", **average)
     if name == "adamw":
         optimizer = keras.optimizers.AdamW(
-            learning_rate, weight_decay=weight_decay, name="adamw"
+            learning_rate, weight_decay=weight_decay, name="adamw", **average
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer

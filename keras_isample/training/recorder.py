@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import nullcontext
 
 import keras
 
@@ -30,6 +31,8 @@ class Recorder(keras.callbacks.Callback):
             kept in the folder's `best`; of none if `None`.
         patience: Training stops after as many epochs without a better
             validation Dice; never if 0.
+        average: The `AveragedWeights`, if scans are predicted with averages:
+            these are saved as the model, the weights themselves as the state.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Recorder(keras.callbacks.Callback):
         *,
         best_from=None,
         patience=0,
+        average=None,
     ):
         super().__init__()
         self.folder = folder
@@ -51,6 +55,7 @@ class Recorder(keras.callbacks.Callback):
         self.rows = list(rows)
         self.best_from = best_from
         self.patience = patience
+        self.average = average
 
     @property
     def has_had_enough(self):
@@ -90,12 +95,13 @@ class Recorder(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _save_state(self, folder):
-        save_state(
-            folder.state_file,
-            self.model,
-            self.sampler,
-            {"epochs": len(self.rows), "rows": self.rows},
-        )
+        with self.average.own_weights() if self.average else nullcontext():
+            save_state(
+                folder.state_file,
+                self.model,
+                self.sampler,
+                {"epochs": len(self.rows), "rows": self.rows},
+            )
 
     def _keep_best(self):
         """Keeps the state if the newest epoch is the best of those in view."""

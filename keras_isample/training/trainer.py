@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_isample.callbacks.averaged_weights import AveragedWeights
 from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
@@ -58,6 +59,7 @@ class Trainer:
         check_sampling(config, data.axis)
         self.sampler = _sampler(config, data)
         self._maps = _error_maps(config, self.sampler)
+        self._average = _average(config)
         self._statistics = _statistics(config, self.sampler)
         metrics = [getattr(self._maps, "metric", None)]
         metrics = [metric for metric in metrics if metric is not None]
@@ -153,6 +155,7 @@ class Trainer:
             rows,
             best_from=best_from,
             patience=config.training.early_stopping,
+            average=self._average,
         )
         if len(rows) >= epochs or recorder.has_had_enough:
             return recorder
@@ -165,6 +168,7 @@ class Trainer:
                 verbose=0,
                 shuffle=False,
                 callbacks=[
+                    *([self._average] if self._average else []),
                     *self._statistics,
                     DivergenceCheck(),
                     *self._loss_schedule(),
@@ -216,6 +220,7 @@ class Trainer:
                     settings.optimizer,
                     1.0 if settings.is_auto else settings.learning_rate,
                     settings.weight_decay,
+                    settings.ema_momentum,
                 ),
                 loss=self.loss,
                 metrics=[MeanLoss(self.loss), *metrics],
@@ -240,6 +245,11 @@ def _sampler(config, data):
         spacing_jitter=settings.spacing_jitter,
         seed=config.data.seed,
     )
+
+
+def _average(config):
+    """The callback of averaged weights, if they are averaged."""
+    return AveragedWeights() if config.optimizer.ema_momentum else None
 
 
 def _statistics(config, sampler):

@@ -17,11 +17,12 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
+from keras_isample.callbacks import AveragedWeights
 from keras_isample.losses import CrossEntropy
 from keras_isample.metrics import MeanLoss
 from keras_isample.models import dual_path_resnet
 from keras_isample.models.normalization import synchronize
-from keras_isample.training import sgd
+from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.devices import shared_among
 
 # Before TensorFlow starts: it makes the logical devices.
@@ -37,7 +38,7 @@ def build():
     # Every replica would draw a dropout of its own.
     return dual_path_resnet(3, width=0.3, dropout=0.0)
 
-def train(devices):
+def train(devices, ema_momentum):
     strategy = shared_among(devices, 4)
     if strategy is None:
         model = build()
@@ -48,19 +49,25 @@ def train(devices):
     loss = CrossEntropy()
     scope = strategy.scope() if strategy else tf.name_scope("one")
     with scope:
-        model.compile(sgd(0.1), loss, metrics=[MeanLoss(loss)])
-    logs = model.fit(data, verbose=0, shuffle=False).history
+        optimizer = make_optimizer("sgd", 0.1, 0.0, ema_momentum)
+        model.compile(optimizer, loss, metrics=[MeanLoss(loss)])
+    average = [AveragedWeights()] if ema_momentum else []
+    fit = {"verbose": 0, "shuffle": False, "callbacks": average}
+    logs = model.fit(data, **fit).history
     return model.get_weights(), logs
 
-two, logs_two = train("cpu:0,cpu:1")
-one, logs_one = train("cpu")
-for name in ("loss", "data_loss"):
-    np.testing.assert_allclose(logs_two[name], logs_one[name], rtol=1e-4)
-before = build().get_weights()
-for a, b, c in zip(one, two, before, strict=True):
-    moved = np.abs(a - c).max()
-    assert np.abs(a - b).max() <= 0.01 * moved + 1e-5, (a.shape, moved)
-assert max(np.abs(a - c).max() for a, c in zip(one, before)) > 0.01
+before, ends = build().get_weights(), []
+for ema_momentum in (0.0, 0.5):
+    two, logs_two = train("cpu:0,cpu:1", ema_momentum)
+    one, logs_one = train("cpu", ema_momentum)
+    for name in ("loss", "data_loss"):
+        np.testing.assert_allclose(logs_two[name], logs_one[name], rtol=1e-4)
+    for a, b, c in zip(one, two, before, strict=True):
+        moved = np.abs(a - c).max()
+        assert np.abs(a - b).max() <= 0.01 * moved + 1e-5, (a.shape, moved)
+    assert max(np.abs(a - c).max() for a, c in zip(one, before)) > 0.01
+    ends.append(two)
+assert max(np.abs(a - b).max() for a, b in zip(*ends, strict=True)) > 0.001
 """
 
 

@@ -1,0 +1,95 @@
+"""Scans are predicted with moving averages of the weights.
+
+Reference: Polyak & Juditsky, Acceleration of stochastic approximation by
+averaging, 1992; exponential averages as in Tarvainen & Valpola, Mean teachers
+are better role models, 2017, section 2.
+"""
+
+import contextlib
+
+import keras
+
+
+class AveragedWeights(keras.callbacks.Callback):
+    """Between epochs the model has the optimizer's averages as weights.
+
+    At a constant rate weights go around what they would settle at, and so does
+    what they predict, most of all where patches are few and small. The averages
+    that an optimizer with `use_ema=True` keeps come to rest. After each epoch
+    they take the place of the weights, for all callbacks that come later:
+    normalization, error maps, validation, saved models; training goes on from
+    the weights themselves. After `fit` the model keeps the averages, as is
+    usual in Keras.
+
+    Goes before all callbacks that predict or measure. Unlike
+    `keras.callbacks.SwapEMAWeights` it leaves no trace in the weights (that one
+    swaps by sums and differences) and none in the last epoch.
+
+    Raises:
+        ValueError: On training, if the optimizer keeps no averages.
+
+    Example:
+    >>> model.compile(keras.optimizers.Adam(use_ema=True), loss=loss)
+    >>> model.fit(
+    ...     sampler.dataset(steps=100),
+    ...     epochs=50,
+    ...     callbacks=[
+    ...         AveragedWeights(),
+    ...         NormalizationUpdate(sampler),
+    ...         ErrorMapUpdate(sampler),
+    ...     ],
+    ... )
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._own = None
+
+    def on_train_begin(self, logs=None):
+        optimizer = self.model.optimizer
+        # Keras wraps optimizers where the arithmetic is float16.
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        if not inner.use_ema:
+            raise ValueError(
+                "AveragedWeights needs an optimizer with `use_ema=True`. "
+                f"Received: {inner!r}."
+            )
+        self._own = None
+        if int(keras.ops.convert_to_numpy(inner.iterations)) > 0:
+            # Of a model whose state was restored, between two epochs.
+            self._take_averages()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._own is not None:
+            _assign(self.model, self._own)
+            self._own = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._take_averages()
+
+    @contextlib.contextmanager
+    def own_weights(self):
+        """Within, the model has its own weights, as training goes on from."""
+        if self._own is None:
+            yield
+            return
+        averages = _values(self.model.trainable_variables)
+        _assign(self.model, self._own)
+        try:
+            yield
+        finally:
+            _assign(self.model, averages)
+
+    def _take_averages(self):
+        variables = self.model.trainable_variables
+        self._own = _values(variables)
+        self.model.optimizer.finalize_variable_values(variables)
+
+
+def _values(variables):
+    return [keras.ops.convert_to_numpy(x).copy() for x in variables]
+
+
+def _assign(model, values):
+    for variable, value in zip(model.trainable_variables, values, strict=True):
+        variable.assign(value)
