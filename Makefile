@@ -1,8 +1,10 @@
 # make demo   installs into .venv and runs the main job on the phantom
-# make test   installs into .venv and runs the tests
+# make test   installs into .venv and runs the tests, JOBS at a time
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN := $(VENV)/bin
+TEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 .PHONY: demo test test-slow lint install clean
 
@@ -25,10 +27,10 @@ lint: install
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(TEST) -m "not slow"
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(TEST) -m slow
 
 clean:
 	rm -rf $(VENV) demo
