@@ -19,11 +19,16 @@ class AveragedWeights(keras.callbacks.Callback):
     they take the place of the weights, for all callbacks that come later:
     normalization, error maps, validation, saved models; training goes on from
     the weights themselves. After `fit` the model keeps the averages, as is
-    usual in Keras.
+    usual in Keras. As long as no step was taken (in float16 steps that overflow
+    are skipped) there are none, and the model keeps its weights.
 
-    Goes before all callbacks that predict or measure. Unlike
-    `keras.callbacks.SwapEMAWeights` it leaves no trace in the weights (that one
-    swaps by sums and differences) and none in the last epoch.
+    Goes before all callbacks that predict or measure. `NormalizationUpdate`
+    after it measures the statistics that belong to the averages; moving ones
+    belong to the weights themselves, as do the errors of `OnlineErrorMaps`.
+
+    Unlike `keras.callbacks.SwapEMAWeights` it leaves no trace of rounding in
+    the weights that training goes on from, and knows these at the end of the
+    last epoch, too, so that a run which has ended can go on.
 
     Raises:
         ValueError: On training, if the optimizer keeps no averages.
@@ -46,16 +51,14 @@ class AveragedWeights(keras.callbacks.Callback):
         self._own = None
 
     def on_train_begin(self, logs=None):
-        optimizer = self.model.optimizer
-        # Keras wraps optimizers where the arithmetic is float16.
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        if not inner.use_ema:
+        optimizer = _inner(self.model.optimizer)
+        if not optimizer.use_ema:
             raise ValueError(
                 "AveragedWeights needs an optimizer with `use_ema=True`. "
-                f"Received: {inner!r}."
+                f"Received: {optimizer!r}."
             )
         self._own = None
-        if int(keras.ops.convert_to_numpy(inner.iterations)) > 0:
+        if self._has_averages:
             # Of a model whose state was restored, between two epochs.
             self._take_averages()
 
@@ -66,6 +69,11 @@ class AveragedWeights(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._take_averages()
+
+    def on_train_end(self, logs=None):
+        # Keras has put averages in place, even where there are none yet.
+        if self._own is not None:
+            self._place_averages()
 
     @contextlib.contextmanager
     def own_weights(self):
@@ -80,10 +88,30 @@ class AveragedWeights(keras.callbacks.Callback):
         finally:
             _assign(self.model, averages)
 
+    @property
+    def _has_averages(self):
+        """Whether a step was taken: until then the averages are zeros."""
+        steps = _inner(self.model.optimizer).iterations
+        return int(keras.ops.convert_to_numpy(steps)) > 0
+
     def _take_averages(self):
+        self._own = _values(self.model.trainable_variables)
+        self._place_averages()
+
+    def _place_averages(self):
+        if not self._has_averages:
+            _assign(self.model, self._own)
+            return
         variables = self.model.trainable_variables
-        self._own = _values(variables)
         self.model.optimizer.finalize_variable_values(variables)
+        # On JAX each average and weight are one buffer now, which is lost as
+        # soon as the model predicts.
+        _assign(self.model, _values(variables))
+
+
+def _inner(optimizer):
+    """The optimizer itself, which Keras wraps where arithmetic is float16."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def _values(variables):

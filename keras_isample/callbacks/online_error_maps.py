@@ -6,10 +6,12 @@ through the augmentation, each to the voxel nearest to it, and take the place of
 what the map said there; the newest wins. After the epoch the next one is drawn
 from the maps, as with `ErrorMapUpdate`.
 
-They differ from those of `ErrorMapUpdate` in three ways: a voxel's error is as
+They differ from those of `ErrorMapUpdate` in four ways: a voxel's error is as
 old as the last patch that showed it; it was measured with dropout and the
-statistics of the batch; and a voxel that no patch has shown counts as the mean
-error of those of its class that were shown in its scan.
+statistics of the batch; by the weights of that step, even where scans are
+predicted with averages of them (`AveragedWeights`); and a voxel that no patch
+has shown counts as the mean error of those of its class that were shown in its
+scan.
 """
 
 import time

@@ -38,8 +38,8 @@ class OptimizerConfig(Group):
     )
     ema_momentum: "float" = setting(
         0.0,
-        "Momentum, a step, of moving averages of the weights, which scans are "
-        "predicted with and which are saved, such as 0.99; 0: the weights "
+        "Scans are predicted with, and saved are, averages of the weights over "
+        "about 1 / (1 - this) steps, such as 0.99 for 100; 0: the weights "
         "themselves.",
     )
 

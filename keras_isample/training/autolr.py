@@ -8,9 +8,10 @@ Where the paper is silent:
 
 - All members begin with the same weights, draw the same patches and drop the
   same maps, so that only the rate sets them apart.
-- A member carries the whole state of its parent to the next period: weights,
-  moving statistics of the normalizations, momentum, error maps and random
-  generators. The momentum is corrected for the new rate (see `SGD`).
+- A member carries the whole state of its parent to the next period: weights
+  and their averages, if there are any, moving statistics of the
+  normalizations, momentum, error maps and random generators. The momentum is
+  corrected for the new rate (see `SGD`).
 - Warm-up goes linearly from the rate in force to the new one, and is left out
   where the rate stays.
 - The member that goes on is the one whose best score in the period is the

@@ -44,10 +44,10 @@ def compiled(name="adam", momentum=MOMENTUM):
     return model
 
 
-def trained(model, *callbacks, epochs=3, dtype="float32"):
+def trained(model, *callbacks, epochs=3):
     rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(STEPS * 2, 3)).astype(dtype)
-    targets = rng.normal(size=(STEPS * 2, 2)).astype(dtype)
+    inputs = rng.normal(size=(STEPS * 2, 3)).astype("float32")
+    targets = rng.normal(size=(STEPS * 2, 2)).astype("float32")
     model.fit(
         inputs,
         targets,
@@ -62,11 +62,8 @@ def trained(model, *callbacks, epochs=3, dtype="float32"):
 
 def averages_of(steps):
     found = [steps[0]]
-    for before, weights in pairwise(steps):
-        # In half precision steps that overflow are not taken.
-        taken = np.any(weights != before)
-        share = MOMENTUM if taken else 1
-        found.append(share * found[-1] + (1 - share) * weights)
+    for weights in steps[1:]:
+        found.append(MOMENTUM * found[-1] + (1 - MOMENTUM) * weights)
     return found
 
 
@@ -120,18 +117,59 @@ def test_another_model_is_not_given_what_one_had():
     np.testing.assert_array_equal(seen.steps, alone.steps)
 
 
-def test_half_precision_has_averages():
+def half_precision(scale):
+    """A model whose first steps overflow, as its gradients are scaled."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model = compiled()
     finally:
         keras.config.set_dtype_policy(before)
-    average = AveragedWeights()
-    seen = Seen(average)
-    trained(model, average, seen)
-    expected = averages_of(seen.steps)[STEPS - 1 :: STEPS]
-    np.testing.assert_allclose(seen.epochs, expected, rtol=1e-3, atol=1e-3)
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.dynamic_scale.assign(scale)
+    return model
+
+
+def test_half_precision_averages_the_steps_that_were_taken():
+    model = half_precision(2.0**18)
+    start = weights_of(model)
+    seen = Seen(AveragedWeights())
+    trained(model, seen.average, seen)
+    before = [start, *seen.steps]
+    taken = [
+        number
+        for number, (one, other) in enumerate(pairwise(before))
+        if np.any(one != other)
+    ]
+    assert 0 < taken[0] < STEPS
+    averages = averages_of([seen.steps[number] for number in taken])
+    for epoch, weights in enumerate(seen.epochs):
+        steps = np.searchsorted(taken, (epoch + 1) * STEPS)
+        expected = averages[steps - 1]
+        np.testing.assert_allclose(weights, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_without_a_step_the_model_keeps_its_weights():
+    model = half_precision(2.0**40)
+    start = weights_of(model)
+    seen = Seen(AveragedWeights())
+    trained(model, seen.average, seen, epochs=2)
+    np.testing.assert_array_equal(seen.steps[-1], start)
+    np.testing.assert_array_equal(seen.epochs, [start, start])
+    np.testing.assert_array_equal(weights_of(model), start)
+
+
+def test_model_can_be_used_between_epochs_and_afterwards():
+    class Predicting(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            found = self.model.predict_on_batch(np.eye(3, dtype="float32"))
+            kernel, bias = self.model.get_weights()
+            np.testing.assert_allclose(found, kernel + bias, rtol=1e-5)
+            self.model.evaluate(np.eye(3), np.zeros((3, 2)), verbose=0)
+
+    model = trained(compiled(), AveragedWeights(), Predicting())
+    model.evaluate(np.eye(3), np.zeros((3, 2)), verbose=0)
+    trained(model, AveragedWeights(), Predicting())
 
 
 def test_optimizer_without_averages_is_refused():

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from keras_isample.callbacks import VolumeDice
 from keras_isample.callbacks import volume_dice
 from keras_isample.config import Config
 from keras_isample.data.cohort import read_cohort
@@ -126,13 +127,28 @@ def test_model_knows_its_preprocessing(ball_run):
 
 
 def test_model_is_the_best_of_validation(ball_run, ball_config):
-    from keras_isample.callbacks import VolumeDice
-
     config = ball_config()
     parts = split_cohort(open_cohort(config), config)
     callback = VolumeDice(parts["validation"])
     callback.set_model(keras.models.load_model(ball_run.path / "model.keras"))
     assert np.mean(callback.dice()) == pytest.approx(ball_run.best_dice)
+
+
+def test_scans_are_predicted_with_averages_of_the_weights(
+    tmp_path, ball_config
+):
+    config = ball_config(ema_momentum=0.8, epochs=1)
+    result = fit(config, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    model = keras.models.load_model(folder.model_file)
+    parts = split_cohort(open_cohort(config), config)
+    callback = VolumeDice(parts["validation"])
+    callback.set_model(model)
+    assert np.mean(callback.dice()) == pytest.approx(result.best_dice)
+    with np.load(folder.state_file) as state:
+        for i, variable in enumerate(model.variables):
+            variable.assign(state[f"variable/{i:05d}"])
+    assert np.mean(callback.dice()) != pytest.approx(result.best_dice)
 
 
 def test_error_maps_are_those_of_the_last_update(ball_run):
