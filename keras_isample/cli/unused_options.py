@@ -35,7 +35,13 @@ def refuse_unused(config, chosen):
 
 _RULES = (
     (
-        ("epsilon", "error_maps", "error_map_cases", "save_error_maps"),
+        (
+            "epsilon",
+            "error_maps",
+            "error_map_cases",
+            "redraw",
+            "save_error_maps",
+        ),
         lambda config: config.sampling.sampling == "uniform",
         "with --sampling uniform",
     ),

@@ -34,6 +34,13 @@ class SamplingConfig(Group):
         "Draw from the cases of the last update, or from all.",
         ("refreshed", "all"),
     )
+    redraw: "str" = setting(
+        "all",
+        "What is drawn again after a rejection. all: as in the papers; center: "
+        "only the center, so that every class keeps its share of the patches, "
+        "the background too.",
+        ("all", "center"),
+    )
     batch_size: "int" = setting(12, "Patches per step.")
     cases_per_batch: "str" = setting(
         "all", "Cases in a batch: all, or a number."

@@ -65,6 +65,8 @@ class AcceptedDraw:
         cases_per_batch: Number of cases in a batch; all if `None`.
         case_first: Whether every case has the same share, so that only class
             and center are drawn again after a rejection.
+        class_first: Whether every class of a case has the same share, too, so
+            that only the center is drawn again.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class AcceptedDraw:
         batch_size,
         cases_per_batch,
         case_first,
+        class_first,
     ):
         self.cases = mapped.cases
         self._error_maps = error_maps
@@ -85,6 +88,7 @@ class AcceptedDraw:
         self._batch_size = batch_size
         self._cases_per_batch = cases_per_batch
         self._case_first = case_first
+        self._class_first = class_first
         self._voxels = ClassVoxels(mapped)
         self._exact = ExactDraw(mapped, self._voxels, error_maps, epsilon)
         self.use(range(len(self.cases)))
@@ -121,17 +125,26 @@ class AcceptedDraw:
     def acceptance_rate(self):
         """Expected share of accepted candidates, from the error maps in use."""
         use = self._use
-        return float((use.accepted * use.even).sum(axis=1).mean())
+        if not self._class_first:
+            return float((use.accepted * use.even).sum(axis=1).mean())
+        share = self._shares()
+        some = share > 0
+        if not some.any():
+            return 0.0
+        # A patch takes 1 / accepted candidates of its class.
+        candidates = share[some] / use.accepted[some]
+        return float(share.sum() / candidates.sum())
 
     def picks(self, rng, batches):
         """Cases and classes of some batches, as `Picks`.
 
         What would be drawn again after a rejection is drawn in proportion to
         its acceptance: cases and classes together, or with `case_first` the
-        classes of a case that is drawn before.
+        classes of a case that is drawn before. With `class_first` classes are
+        drawn evenly, those without any error left out.
         """
         use = self._use
-        share = use.even * use.accepted
+        share = self._shares()
         rows = self._draw_rows(rng, batches)
         uniform = rng.random(
             (len(rows), batches * self._batch_size // len(rows))
@@ -156,6 +169,13 @@ class AcceptedDraw:
             shape = self.cases[picks.case[slots[0]]].shape
             center[slots] = np.stack(np.unravel_index(position, shape), axis=1)
         return center
+
+    def _shares(self):
+        """What cases and classes are drawn in proportion to."""
+        use = self._use
+        if self._class_first:
+            return use.even * (use.accepted > 0)
+        return use.even * use.accepted
 
     def _draw_rows(self, rng, batches):
         """Rows of the cases that patches may come from, `(groups, n)`.

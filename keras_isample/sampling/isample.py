@@ -7,6 +7,13 @@ images in use
     P(case j, class k, center c) ~ 1/J * 1/K_j * 1/|k in j| * min(1, E_j(c)
     + epsilon).
 
+So a class whose error is small as a whole, most of all the background, is
+hardly drawn, even where the network is wrong in a part of it (false positives).
+With `redraw="center"`, which is not of the papers, only the center is drawn
+again: every class keeps its share, and errors decide where in it. Then
+
+    P(center c | j, k) ~ min(1, E_j(c) + epsilon).
+
 In a case where classes were not annotated (`partial="merge"`) they and the
 background are one of its K_j classes.
 
@@ -65,6 +72,9 @@ class ISample:
             maps the last update made (all cases before the first). `"all"`:
             from all cases, each with the same share; only class and center
             are drawn again after a rejection.
+        redraw: What is drawn again after a rejection: `"all"`, as in the
+            papers (but see `sample_from`), or the `"center"` only, so that
+            all classes of a case have the same share of the patches.
         augment: Whether patches are rotated and their spacing varied, or what
             `augmentation` says.
         augmentation: `"isample"`, or `"cardiac"` for slices: one of nothing,
@@ -104,6 +114,7 @@ class ISample:
         sampling="isample",
         cases_per_batch=None,
         sample_from="refreshed",
+        redraw="all",
         augment=True,
         augmentation="isample",
         spacing_jitter=0.1,
@@ -125,6 +136,7 @@ class ISample:
             )
         _check_choice("sampling", sampling, ("isample", "uniform"))
         _check_choice("sample_from", sample_from, ("refreshed", "all"))
+        _check_choice("redraw", redraw, ("all", "center"))
         _check_choice("augmentation", augmentation, ("isample", "cardiac"))
         across = getattr(self.geometry, "axis", None)
         if augmentation == "cardiac" and across is None:
@@ -152,6 +164,7 @@ class ISample:
         self.sampling = sampling
         self.cases_per_batch = cases_per_batch
         self.sample_from = sample_from
+        self.redraw = redraw
         self.augment = augment
         self.augmentation = augmentation
         self.spacing_jitter = spacing_jitter
@@ -169,6 +182,7 @@ class ISample:
             batch_size=batch_size,
             cases_per_batch=cases_per_batch,
             case_first=sample_from == "all",
+            class_first=redraw == "center",
         )
         self._slices = None
         if getattr(self.geometry, "whole", False):

@@ -240,6 +240,7 @@ def _sampler(config, data):
         sampling=settings.sampling,
         cases_per_batch=settings.num_cases_per_batch,
         sample_from=settings.sample_from,
+        redraw=settings.redraw,
         augment=settings.augment,
         augmentation=settings.augmentation,
         spacing_jitter=settings.spacing_jitter,

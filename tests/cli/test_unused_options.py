@@ -10,6 +10,7 @@ from keras_isample.cli.run_settings import new_config
     [
         (["--save-error-maps", "--sampling", "uniform"], "--sampling uniform"),
         (["--epsilon", 0.1, "--sampling", "uniform"], "--sampling uniform"),
+        (["--redraw", "center", "--sampling", "uniform"], "--sampling uniform"),
         (["--augmentation", "cardiac", "--no-augment"], "--no-augment"),
         (["--loss", "dice", "--loss-schedule", "ce->dice"], "--loss-schedule"),
         (["--loss-transition", "step"], "without a --loss-schedule"),

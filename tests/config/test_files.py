@@ -27,6 +27,7 @@ OTHERS = {
     "error_maps": "epoch",
     "error_map_cases": "3",
     "sample_from": "all",
+    "redraw": "center",
     "batch_size": 24,
     "cases_per_batch": "2",
     "augment": False,

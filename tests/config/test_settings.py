@@ -49,6 +49,7 @@ def test_whole_numbers_may_stand_for_fractions():
         ("error_map_cases", "some"),
         ("error_map_cases", "1.5"),
         ("sample_from", "none"),
+        ("redraw", "class"),
         ("batch_size", 0),
         ("batch_size", 2.5),
         ("cases_per_batch", "-1"),

@@ -385,6 +385,45 @@ def test_from_all_a_case_without_any_error_keeps_its_share(
     assert_distributed(counts, [[0.5, 0.25, 0.25]] * 2)
 
 
+@pytest.mark.parametrize("sample_from", ["refreshed", "all"])
+@pytest.mark.parametrize("epsilon", [0, 0.01, 1])
+def test_redrawing_centers_leaves_classes_their_shares(
+    cases, levels, set_error_map, sample_from, epsilon
+):
+    sampler = ISample(
+        cases,
+        batch_size=192,
+        epsilon=epsilon,
+        redraw="center",
+        sample_from=sample_from,
+        seed=4,
+    )
+    for index, errors in enumerate(levels):
+        set_error_map(sampler.error_maps, index, errors)
+    sampler.use(range(3))
+    expected = algorithm_1(cases, levels, epsilon)
+    for case, weight in zip(cases, expected, strict=True):
+        for k in np.unique(case.labels()):
+            voxels = case.labels() == k
+            share = 1 / len(np.unique(case.labels()))
+            weight[voxels] *= share / weight[voxels].sum()
+    assert_distributed(counted(sampler, *draw(sampler, 50_000)), expected)
+
+
+def test_redrawing_centers_does_not_wait_for_a_class_without_error(
+    make_case, set_error_map
+):
+    case = make_case([[[0, 0, 1, 1, 2]]])
+    sampler = ISample([case], batch_size=192, redraw="center", epsilon=0)
+    set_error_map(sampler.error_maps, 0, [[[0, 0, 10, 30, 50]]])
+    sampler.use([0])
+    counts = counted(sampler, *draw(sampler, 4000))
+    assert_distributed(counts, [[0, 0, 0.125, 0.375, 0.5]])
+    # 255 / 20 candidates of class 1 for a patch, 255 / 50 of class 2.
+    rate = 1 / (0.5 * 255 / 20 + 0.5 * 255 / 50)
+    assert sampler.acceptance_rate() == pytest.approx(rate)
+
+
 def test_acceptance_rate_is_the_mean_over_cases_and_classes(
     make_case, set_error_map
 ):
@@ -555,6 +594,7 @@ def test_no_patch_drawn_before_an_update_is_trained_on_after_it(
         ({"cases_per_batch": 0}, "cases_per_batch"),
         ({"sampling": "all"}, "sampling"),
         ({"sample_from": "isample"}, "sample_from"),
+        ({"redraw": "class"}, "redraw"),
         ({"patch_size": 6}, "patch_size"),
     ],
 )
