@@ -36,9 +36,10 @@ class SamplingConfig(Group):
     )
     redraw: "str" = setting(
         "all",
-        "What is drawn again after a rejection. all: as in the papers; center: "
+        "What is drawn again after a rejection. all: image, class and center, "
+        "as in the papers (with --sample-from all: class and center); center: "
         "only the center, so that every class keeps its share of the patches, "
-        "the background too.",
+        "the background too; use it with a small --epsilon.",
         ("all", "center"),
     )
     batch_size: "int" = setting(12, "Patches per step.")

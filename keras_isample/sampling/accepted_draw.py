@@ -63,10 +63,12 @@ class AcceptedDraw:
         by_error: Whether the error maps count; if not, all are accepted.
         batch_size: Patches per batch.
         cases_per_batch: Number of cases in a batch; all if `None`.
-        case_first: Whether every case has the same share, so that only class
-            and center are drawn again after a rejection.
-        class_first: Whether every class of a case has the same share, too, so
-            that only the center is drawn again.
+        case_first: Whether every case has the same share, so that the case is
+            not drawn again after a rejection.
+        class_first: Whether case and class are not drawn again, so that all
+            classes of a case have the same share. Those without any error
+            leave theirs to the case's others; a case without any leaves its
+            own to other cases, unless `case_first`.
     """
 
     def __init__(
@@ -123,25 +125,26 @@ class AcceptedDraw:
         self._report_empty()
 
     def acceptance_rate(self):
-        """Expected share of accepted candidates, from the error maps in use."""
+        """Expected share of accepted candidates, from the error maps in use.
+
+        What has a share of its own takes 1 / accepted candidates for a patch.
+        Cases without any error, whose centers nothing rejects, do not count.
+        """
         use = self._use
-        if not self._class_first:
-            return float((use.accepted * use.even).sum(axis=1).mean())
-        share = self._shares()
-        some = share > 0
-        if not some.any():
-            return 0.0
-        # A patch takes 1 / accepted candidates of its class.
-        candidates = share[some] / use.accepted[some]
-        return float(share.sum() / candidates.sum())
+        if self._class_first:
+            return _harmonic_mean(use.accepted, self._shares())
+        rates = (use.accepted * use.even).sum(axis=1)
+        if self._case_first:
+            return _harmonic_mean(rates, np.ones(len(rates)))
+        return float(rates.mean())
 
     def picks(self, rng, batches):
         """Cases and classes of some batches, as `Picks`.
 
         What would be drawn again after a rejection is drawn in proportion to
         its acceptance: cases and classes together, or with `case_first` the
-        classes of a case that is drawn before. With `class_first` classes are
-        drawn evenly, those without any error left out.
+        classes of a case that is drawn before. With `class_first` both are
+        drawn evenly.
         """
         use = self._use
         share = self._shares()
@@ -173,9 +176,11 @@ class AcceptedDraw:
     def _shares(self):
         """What cases and classes are drawn in proportion to."""
         use = self._use
-        if self._class_first:
-            return use.even * (use.accepted > 0)
-        return use.even * use.accepted
+        if not self._class_first:
+            return use.even * use.accepted
+        share = use.even * (use.accepted > 0)
+        total = share.sum(axis=1, keepdims=True)
+        return share / np.where(total > 0, total, 1)
 
     def _draw_rows(self, rng, batches):
         """Rows of the cases that patches may come from, `(groups, n)`.
@@ -230,6 +235,15 @@ class AcceptedDraw:
                     ", ".join(map(str, empty)),
                     self._epsilon,
                 )
+
+
+def _harmonic_mean(rates, weights):
+    """Weighted harmonic mean of the rates that are not 0; 0 if all are."""
+    weights = weights * (rates > 0)
+    if not weights.any():
+        return 0.0
+    candidates = weights / np.where(rates > 0, rates, 1)
+    return float(weights.sum() / candidates.sum())
 
 
 def _groups(keys):

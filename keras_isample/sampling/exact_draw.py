@@ -17,7 +17,7 @@ from keras_isample.sampling.inverse import search
 BLOCK = 1 << 12
 """Voxels whose chances are summed together."""
 
-_KEPT = 64
+_KEPT = 256
 """Classes of cases whose sums are kept."""
 
 _SLAB = 1 << 10

@@ -10,9 +10,14 @@ images in use
 So a class whose error is small as a whole, most of all the background, is
 hardly drawn, even where the network is wrong in a part of it (false positives).
 With `redraw="center"`, which is not of the papers, only the center is drawn
-again: every class keeps its share, and errors decide where in it. Then
+again:
 
-    P(center c | j, k) ~ min(1, E_j(c) + epsilon).
+    P(j, k, c) = 1/J * 1/K_j * min(1, E_j(c) + epsilon)
+        / sum over x in k of min(1, E_j(x) + epsilon).
+
+Every class keeps its share, and errors decide where in it. Epsilon should then
+be smaller than the mean error of the classes, or their centers lie evenly; and
+above 0, or a class that is nearly solved is trained on at a few voxels.
 
 In a case where classes were not annotated (`partial="merge"`) they and the
 background are one of its K_j classes.
@@ -70,11 +75,13 @@ class ISample:
             `None`.
         sample_from: `"refreshed"`: patches come from the cases whose error
             maps the last update made (all cases before the first). `"all"`:
-            from all cases, each with the same share; only class and center
-            are drawn again after a rejection.
+            from all cases, each with the same share; the case is not drawn
+            again after a rejection.
         redraw: What is drawn again after a rejection: `"all"`, as in the
-            papers (but see `sample_from`), or the `"center"` only, so that
-            all classes of a case have the same share of the patches.
+            papers (but see `sample_from`), or the `"center"` only. A class
+            without any error at epsilon 0 is left out, a case without any too
+            (with `sample_from="all"` it keeps its share, drawn evenly). Without
+            effect on uniform sampling.
         augment: Whether patches are rotated and their spacing varied, or what
             `augmentation` says.
         augmentation: `"isample"`, or `"cardiac"` for slices: one of nothing,

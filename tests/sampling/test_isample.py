@@ -67,6 +67,21 @@ def algorithm_1(cases, levels, epsilon):
     return weights
 
 
+def even_classes(cases, weights):
+    """The weights, scaled to the same sum in all classes of a case."""
+    result = []
+    for case, weight in zip(cases, weights, strict=True):
+        labels = case.labels().copy()
+        labels[np.isin(labels, case.merged)] = 0
+        classes = [labels == k for k in np.unique(labels)]
+        even = np.zeros(weight.shape)
+        for voxels in classes:
+            total = weight[voxels].sum() * len(classes)
+            even[voxels] = weight[voxels] / total
+        result.append(even)
+    return result
+
+
 def assert_distributed(counts, weights):
     """Chi-square test of counts against relative weights."""
     observed = np.concatenate([np.ravel(c) for c in counts])
@@ -230,6 +245,24 @@ def merged_cases(cases):
         replace(case, missing=merged, merged=merged)
         for case, merged in zip(cases, sets, strict=True)
     ]
+
+
+@pytest.mark.parametrize("rounds", [32, 0])
+def test_redrawing_centers_leaves_merged_classes_one_share(
+    merged_cases, levels, set_error_map, monkeypatch, rounds
+):
+    monkeypatch.setattr(accepted_draw, "ROUNDS", rounds)
+    sampler = ISample(
+        merged_cases, batch_size=192, epsilon=0.1, redraw="center", seed=3
+    )
+    # The first case has no map yet.
+    for index in (1, 2):
+        set_error_map(sampler.error_maps, index, levels[index])
+    sampler.use(range(3))
+    known = [np.full(SHAPES[0], 255), *levels[1:]]
+    counts = counted(sampler, *draw(sampler, 40_000 if rounds else 9000))
+    expected = even_classes(merged_cases, algorithm_1(merged_cases, known, 0.1))
+    assert_distributed(counts, expected)
 
 
 @pytest.mark.parametrize("rounds", [32, 0])
@@ -401,27 +434,78 @@ def test_redrawing_centers_leaves_classes_their_shares(
     for index, errors in enumerate(levels):
         set_error_map(sampler.error_maps, index, errors)
     sampler.use(range(3))
-    expected = algorithm_1(cases, levels, epsilon)
-    for case, weight in zip(cases, expected, strict=True):
-        for k in np.unique(case.labels()):
-            voxels = case.labels() == k
-            share = 1 / len(np.unique(case.labels()))
-            weight[voxels] *= share / weight[voxels].sum()
+    expected = even_classes(cases, algorithm_1(cases, levels, epsilon))
     assert_distributed(counted(sampler, *draw(sampler, 50_000)), expected)
 
 
-def test_redrawing_centers_does_not_wait_for_a_class_without_error(
-    make_case, set_error_map
-):
-    case = make_case([[[0, 0, 1, 1, 2]]])
-    sampler = ISample([case], batch_size=192, redraw="center", epsilon=0)
-    set_error_map(sampler.error_maps, 0, [[[0, 0, 10, 30, 50]]])
-    sampler.use([0])
+@pytest.fixture
+def partly_solved(make_case, set_error_map):
+    """Of a function that makes the sampler of three cases.
+
+    The first has no error in one of its classes, the last in none.
+    """
+
+    def make(**options):
+        cases = [
+            make_case([[[0, 0, 1, 1, 2]]], num_classes=3, name="a"),
+            make_case([[[0, 1, 1, 1, 1]]], num_classes=3, name="b"),
+            make_case([[[0, 0, 0, 1, 2]]], num_classes=3, name="c"),
+        ]
+        sampler = ISample(cases, batch_size=192, epsilon=0, **options)
+        maps = ([0, 0, 10, 30, 50], [5, 40, 40, 0, 20], [0] * 5)
+        for index, errors in enumerate(maps):
+            set_error_map(sampler.error_maps, index, [[errors]])
+        sampler.use(range(3))
+        return sampler
+
+    return make
+
+
+def test_redrawing_centers_leaves_a_class_without_error_out(partly_solved):
+    sampler = partly_solved(redraw="center")
     counts = counted(sampler, *draw(sampler, 4000))
-    assert_distributed(counts, [[0, 0, 0.125, 0.375, 0.5]])
-    # 255 / 20 candidates of class 1 for a patch, 255 / 50 of class 2.
-    rate = 1 / (0.5 * 255 / 20 + 0.5 * 255 / 50)
-    assert sampler.acceptance_rate() == pytest.approx(rate)
+    shares = [[0, 0, 0.125, 0.375, 0.5], [0.5, 0.2, 0.2, 0, 0.1], [0] * 5]
+    assert_distributed(counts, [[share] for share in shares])
+
+
+def test_redrawing_centers_from_all_cases_keeps_the_share_of_each(
+    partly_solved,
+):
+    sampler = partly_solved(redraw="center", sample_from="all")
+    counts = counted(sampler, *draw(sampler, 4000))
+    shares = [
+        [0, 0, 0.125, 0.375, 0.5],
+        [0.5, 0.2, 0.2, 0, 0.1],
+        # Drawn without its errors.
+        [1 / 9, 1 / 9, 1 / 9, 1 / 3, 1 / 3],
+    ]
+    assert_distributed(counts, [[share] for share in shares])
+
+
+@pytest.mark.parametrize("sample_from", ["refreshed", "all"])
+def test_acceptance_rate_where_only_centers_are_redrawn(
+    partly_solved, sample_from
+):
+    sampler = partly_solved(redraw="center", sample_from=sample_from)
+    # 255 / 20 candidates for a patch of class 1 of the first case, ...
+    candidates = [255 / 20, 255 / 50, 255 / 5, 255 / 25]
+    rate = sampler.acceptance_rate()
+    assert rate == pytest.approx(1 / np.mean(candidates))
+
+
+def test_acceptance_rate_where_the_case_is_not_redrawn(partly_solved):
+    sampler = partly_solved(sample_from="all")
+    accepted = [(0 + 20 + 50) / 3 / 255, (5 + 25) / 2 / 255]
+    rate = sampler.acceptance_rate()
+    assert rate == pytest.approx(2 / (1 / accepted[0] + 1 / accepted[1]))
+
+
+def test_nothing_is_accepted_where_no_error_is_left(make_case, set_error_map):
+    case = make_case([[[0, 1]]])
+    sampler = ISample([case], redraw="center", epsilon=0)
+    set_error_map(sampler.error_maps, 0, [[[0, 0]]])
+    sampler.use([0])
+    assert sampler.acceptance_rate() == 0
 
 
 def test_acceptance_rate_is_the_mean_over_cases_and_classes(
