@@ -57,8 +57,7 @@ SETTINGS = Path(__file__).parent / "config.toml"
 @click.option(
     "--half",
     is_flag=True,
-    help="One more isample arm, planned for half the epochs, for rates that "
-    "fall.",
+    help="One more isample arm, planned for half the epochs.",
 )
 @click.option(
     "--learning-rates",

@@ -151,7 +151,8 @@ def half_table(comparison, arms):
         ("sampling", "runs", "steps", "Dice at the end", "test Dice"),
         rows,
         "Mean validation Dice at the newest validation, of the seeds that all "
-        "of them have. The shorter run's rate falls in half the time.",
+        "of them have. The shorter run's rate, if it falls, falls in half the "
+        "time.",
     )
 
 

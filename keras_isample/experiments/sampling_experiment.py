@@ -23,7 +23,7 @@ class SamplingExperiment(Experiment):
         error_maps: Other ways to make error maps, of arms with as many seeds:
             `"online"`, `"concurrent"`.
         half: Whether there is one more isample arm, planned for half the
-            epochs; its rate falls in half the time.
+            epochs; a rate that falls does so in half the time.
         learning_rates: Of more arms, one of isample and one of uniform each,
             with as many seeds as these.
         published: Of other people, see `report.write_report`.
