@@ -37,10 +37,18 @@ HIGH = 128
 """Stored error (about 0.5) in the small region that is still wrong."""
 
 STEPS = (
-    # Name, scan, patch size, batch size, width, precision.
-    ("default", None, 8, 12, 1.0, "float32"),
-    ("apps/demo", (96, 96, 96), 16, 8, 0.6, "float32"),
-    ("apps/head_and_neck", (110, 110, 128), 16, 8, 0.8, "mixed_bfloat16"),
+    # Name, scan, patch size, batch size, width, precision, sampling.
+    ("default", None, 8, 12, 1.0, "float32", {}),
+    ("apps/demo", (96, 96, 96), 16, 8, 0.6, "float32", {}),
+    (
+        "apps/head_and_neck",
+        (110, 110, 128),
+        16,
+        8,
+        0.8,
+        "mixed_bfloat16",
+        {"epsilon": 0.001, "sample_from": "all", "redraw": "center"},
+    ),
 )
 
 
@@ -159,11 +167,11 @@ def update(sampler, error_map):
     sampler.epoch += 1
 
 
-def measure(case, steps, **options):
+def measure(case, steps, *, epsilon=EPSILON, **options):
     """`(patches per second, CPU seconds per batch)` over some epochs."""
     from keras_isample.sampling import ISample
 
-    sampler = ISample([case], epsilon=EPSILON, **options)
+    sampler = ISample([case], epsilon=epsilon, **options)
     wall, cpu = [], []
     for epoch in range(EPOCHS + 1):
         begun = time.perf_counter(), time.process_time()
@@ -229,10 +237,10 @@ def share_of_a_step(folder, case, cores, quick, name, shape, *settings):
     from keras_isample.models import dual_path_resnet
     from keras_isample.sampling import ISample
 
-    patch_size, batch_size, width, precision = settings
+    patch_size, batch_size, width, precision, sampling = settings
     if shape is not None:
         case = make_case(folder / name.replace("/", "-"), shape)
-    options = dict(patch_size=patch_size, batch_size=batch_size)
+    options = dict(patch_size=patch_size, batch_size=batch_size, **sampling)
     _, cpu = measure(case, 4 if quick else 40, **options)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)

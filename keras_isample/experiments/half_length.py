@@ -8,9 +8,9 @@ def half_length(config):
 
     With a rate that falls, a run is behind at half of its steps because its
     rate has not fallen yet. A run that is planned for half of them lowers its
-    rate in time, and tells what half the steps are worth. Where rate
-    and loss do not change it is the first half of the whole run, and tells the
-    test Dice there.
+    rate in time, and tells what half the steps are worth. Where rate and loss
+    do not change it is the first half of the whole run, and tells the test
+    Dice there.
 
     Args:
         config: The `Config` of the whole run.
@@ -20,15 +20,15 @@ def half_length(config):
         there is one. The warm-up stays as it is.
 
     Raises:
-        InputError: If the rate is found or replayed, or if epochs cannot be
-            halved.
+        InputError: If the rate is found by AutoLR or replayed, or if epochs
+            cannot be halved.
     """
     kind, _ = config.optimizer.schedule
     if kind == "replay" or config.optimizer.is_auto:
         raise InputError(
             "--half",
             "needs a rate that can be planned for half the epochs",
-            "Give a number, and a schedule such as --lr-schedule cosine",
+            "Give --learning-rate a number, without replay",
         )
     found = {
         "epochs": _half(config.training.epochs, "--epochs"),

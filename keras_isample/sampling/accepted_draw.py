@@ -68,7 +68,7 @@ class AcceptedDraw:
         class_first: Whether case and class are not drawn again, so that all
             classes of a case have the same share. Those without any error
             leave theirs to the case's others; a case without any leaves its
-            own to other cases, unless `case_first`.
+            own to those it shares a batch with, unless `case_first`.
     """
 
     def __init__(
@@ -129,12 +129,13 @@ class AcceptedDraw:
 
         What has a share of its own takes 1 / accepted candidates for a patch.
         Cases without any error, whose centers nothing rejects, do not count.
+        Batches of several, but not all cases count as if of all.
         """
         use = self._use
         if self._class_first:
             return _harmonic_mean(use.accepted, self._shares())
         rates = (use.accepted * use.even).sum(axis=1)
-        if self._case_first:
+        if self._case_first or self._cases_per_batch == 1:
             return _harmonic_mean(rates, np.ones(len(rates)))
         return float(rates.mean())
 

@@ -80,8 +80,8 @@ class ISample:
         redraw: What is drawn again after a rejection: `"all"`, as in the
             papers (but see `sample_from`), or the `"center"` only. A class
             without any error at epsilon 0 is left out, a case without any too
-            (with `sample_from="all"` it keeps its share, drawn evenly). Without
-            effect on uniform sampling.
+            (alone in a batch, or with `sample_from="all"`, it keeps its share,
+            drawn evenly). Without effect on uniform sampling.
         augment: Whether patches are rotated and their spacing varied, or what
             `augmentation` says.
         augmentation: `"isample"`, or `"cardiac"` for slices: one of nothing,

@@ -493,8 +493,11 @@ def test_acceptance_rate_where_only_centers_are_redrawn(
     assert rate == pytest.approx(1 / np.mean(candidates))
 
 
-def test_acceptance_rate_where_the_case_is_not_redrawn(partly_solved):
-    sampler = partly_solved(sample_from="all")
+@pytest.mark.parametrize(
+    "options", [{"sample_from": "all"}, {"cases_per_batch": 1}]
+)
+def test_acceptance_rate_where_the_case_is_not_redrawn(partly_solved, options):
+    sampler = partly_solved(**options)
     accepted = [(0 + 20 + 50) / 3 / 255, (5 + 25) / 2 / 255]
     rate = sampler.acceptance_rate()
     assert rate == pytest.approx(2 / (1 / accepted[0] + 1 / accepted[1]))
