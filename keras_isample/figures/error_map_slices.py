@@ -15,6 +15,15 @@ from keras_isample.figures.canvas import write_png
 
 _SIDE = 2.6
 
+_DARK = 0.05
+"""Share of the window below which a voxel of the scan shows nothing."""
+
+_WRONG = 0.5
+"""Late errors from here on are never cropped away."""
+
+_MARGIN = 0.1
+"""Of the larger side of what is shown, left on each side."""
+
 
 @dataclass(frozen=True)
 class ErrorMapRow:
@@ -34,7 +43,8 @@ def draw_error_map_slices(
 ):
     """Writes a PNG: raw scan, truth, then E early, late and so on.
 
-    All error maps share one color scale, from 0 to 1.
+    All error maps share one color scale, from 0 to 1. Air around the body is
+    cropped, unless a network is wrong there in its last map.
 
     Args:
         path: The file.
@@ -49,6 +59,8 @@ def draw_error_map_slices(
     """
     if window is None:
         window = tuple(np.percentile(image, (1, 99)))
+    shown = _box_to_show(image, labels, rows, window)
+    image, labels = image[shown], labels[shown]
     across, down = image.shape[0], image.shape[1] * aspect
     columns = 2 + len(titles)
     figure = new_figure(
@@ -62,8 +74,8 @@ def draw_error_map_slices(
         axes_row[0].set_ylabel(row.label)
         _mark_right(axes_row[0])
         for axes, error in zip(axes_row[2:], row.errors, strict=True):
-            shown = axes.imshow(
-                radiological(error),
+            colored = axes.imshow(
+                radiological(error[shown]),
                 cmap="inferno",
                 vmin=0,
                 vmax=1,
@@ -77,7 +89,7 @@ def draw_error_map_slices(
     for axes in grid.ravel():
         axes.set_xticks([])
         axes.set_yticks([])
-    bar = figure.colorbar(shown, ax=grid[:, 2:], shrink=0.9, pad=0.02)
+    bar = figure.colorbar(colored, ax=grid[:, 2:], shrink=0.9, pad=0.02)
     bar.set_label("E(x) = 1 - p(true class)")
     write_png(figure, path)
 
@@ -85,6 +97,21 @@ def draw_error_map_slices(
 def radiological(array):
     """Rows and columns to show from an axial slice `(x, y, ...)` in RAS+."""
     return np.swapaxes(np.asarray(array)[::-1, ::-1], 0, 1)
+
+
+def _box_to_show(image, labels, rows, window):
+    """Slices of the voxels that are not dark, labeled or wrong to the end."""
+    black, white = window
+    show = (image > black + _DARK * (white - black)) | (labels > 0)
+    for row in rows:
+        show = show | (np.asarray(row.errors[-1]) >= _WRONG)
+    if not show.any():
+        return slice(None), slice(None)
+    sides = [np.flatnonzero(show.any(axis=axis)) for axis in (1, 0)]
+    margin = int(np.ceil(_MARGIN * max(np.ptp(side) + 1 for side in sides)))
+    return tuple(
+        slice(max(0, side[0] - margin), side[-1] + 1 + margin) for side in sides
+    )
 
 
 def _show_scan(axes, image, window, aspect):

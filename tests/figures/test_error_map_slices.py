@@ -5,6 +5,7 @@ import pytest
 
 from keras_isample.figures import ErrorMapRow
 from keras_isample.figures import draw_error_map_slices
+from keras_isample.figures.error_map_slices import _box_to_show
 from keras_isample.figures.error_map_slices import radiological
 
 
@@ -24,8 +25,8 @@ def test_right_is_left_and_front_is_above():
 def panels(tmp_path, read_png):
     """Function that draws and cuts the four panels of the first row."""
 
-    def draw(errors, labels=None, rows=1, **options):
-        image = np.zeros((40, 40))
+    def draw(errors, labels=None, rows=1, image=None, **options):
+        image = np.zeros((40, 40)) if image is None else image
         labels = np.zeros((40, 40), np.uint8) if labels is None else labels
         draw_error_map_slices(
             tmp_path / "x.png",
@@ -91,3 +92,44 @@ def test_rows_are_below_one_another(panels):
 def test_flat_voxels_make_flat_panels(panels):
     errors = [np.zeros((40, 40))] * 2
     assert panels(errors, aspect=0.5).shape[0] < panels(errors).shape[0]
+
+
+class TestCrop:
+    """Air around the body is not shown; what is wrong in it is."""
+
+    @pytest.mark.parametrize(
+        "image, labels, errors, expected",
+        [
+            ((15, 25, 12, 22), None, None, (14, 26, 11, 23)),
+            ((15, 25, 12, 22), (30, 31, 12, 13), None, (13, 33, 10, 24)),
+            ((15, 25, 12, 22), None, (0, 1, 15, 16), (0, 28, 9, 25)),
+            ((0, 40, 0, 40), None, None, (0, 40, 0, 40)),
+            (None, None, None, (0, 40, 0, 40)),
+        ],
+        ids=["body", "label", "wrong", "whole", "nothing"],
+    )
+    def test_box(self, image, labels, errors, expected):
+        def filled(box, value, background):
+            result = np.full((40, 40), background, np.float32)
+            if box:
+                result[box[0] : box[1], box[2] : box[3]] = value
+            return result
+
+        early = np.ones((40, 40))
+        box = _box_to_show(
+            filled(image, 0.5, -1),
+            filled(labels, 1, 0).astype(np.uint8),
+            [ErrorMapRow("x", [early, filled(errors, 0.6, 0.4)])],
+            (-1, 1),
+        )
+        rows, columns = (side.indices(40)[:2] for side in box)
+        assert (*rows, *columns) == expected
+
+    def test_panels_have_the_form_of_the_body(self, panels):
+        errors = [np.zeros((40, 40))] * 2
+        image = np.full((40, 40), -1.0)
+        image[5:35, 15:25] = 0.5  # wide, and hardly deep
+        assert (
+            panels(errors, image=image).shape[0]
+            < 0.75 * panels(errors).shape[0]
+        )
