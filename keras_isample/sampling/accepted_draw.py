@@ -224,17 +224,23 @@ class AcceptedDraw:
 
     def _report_empty(self):
         use = self._use
+        # Without any error, a case that is drawn alone keeps its share of the
+        # patches, and so do all cases together.
+        alone = self._case_first or self._cases_per_batch == 1
         for index, even, accepted in zip(
             use.cases, use.even, use.accepted, strict=True
         ):
             empty = np.flatnonzero((even > 0) & (accepted == 0))
             if len(empty):
+                solved = accepted if alone else use.accepted
+                kept = not solved.any()
                 log.warning(
-                    "%s: no error is left in class %s at epsilon %g; it is "
-                    "skipped until the next update.",
+                    "%s: no error is left in class %s at epsilon %g; until the "
+                    "next update it is %s.",
                     self.cases[index].name,
                     ", ".join(map(str, empty)),
                     self._epsilon,
+                    "drawn evenly" if kept else "skipped",
                 )
 
 
