@@ -72,8 +72,9 @@ class DualPathPredictor:
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
-            `(x, y, z, classes)`. The tiles cover every voxel once; slabs come
-            in the order of the first axis.
+            `(x, y, z, classes)`, valid until the next tile is asked for. The
+            tiles cover every voxel once; slabs come in the order of the first
+            axis.
         """
         if scan.num_channels != self.num_channels:
             raise ValueError(
@@ -91,6 +92,14 @@ class DualPathPredictor:
         empty = self._constant_share(scan)
         sides = self.tile_sides(blocks)
         thickness = self._slab_thickness(blocks, sides[0])
+        # New memory for each tile would cost more than filling it.
+        results = np.empty(
+            (
+                np.prod(np.minimum(sides, blocks)) * CONTEXT_STRIDE**3,
+                self.num_classes,
+            ),
+            np.float32,
+        )
         for slab in range(0, blocks[0], thickness):
             slab_stop = min(slab + thickness, blocks[0])
             coarse = self._coarse_maps(context, slab, slab_stop)
@@ -99,8 +108,15 @@ class DualPathPredictor:
             ):
                 rows = slice(place[0].start - slab, place[0].stop - slab)
                 start = [part.start for part in place]
-                tile = self._predict_tile(
-                    scan, start, coarse[(rows, *place[1:])], near[place], empty
+                shape = [CONTEXT_STRIDE * n for n in near[place].shape]
+                tile = results[: np.prod(shape)].reshape(*shape, -1)
+                self._predict_tile(
+                    scan,
+                    start,
+                    coarse[(rows, *place[1:])],
+                    near[place],
+                    empty,
+                    tile,
                 )
                 first = tuple(CONTEXT_STRIDE * a for a in start)
                 inside = tuple(
@@ -129,10 +145,8 @@ class DualPathPredictor:
 
         return tile_sides(blocks, self._memory, bytes_of, _tile_cost)
 
-    def _predict_tile(self, scan, start, coarse, near, empty):
-        """Probabilities of one tile; `start` and shapes in context voxels."""
-        shape = [CONTEXT_STRIDE * n for n in near.shape]
-        result = np.empty((*shape, self.num_classes), np.float32)
+    def _predict_tile(self, scan, start, coarse, near, empty, result):
+        """Writes probabilities of one tile; `start` in context voxels."""
         boxes = boxes_around(near, _tile_cost)
         covered = sum(near[box].size for box in boxes)
         if covered < near.size:
@@ -149,7 +163,6 @@ class DualPathPredictor:
                 for p in box
             )
             self._predict_box(scan, first, coarse[box], result[fine])
-        return result
 
     def _predict_box(self, scan, start, coarse, result):
         """Writes the probabilities of a box into `result`."""

@@ -16,7 +16,7 @@ from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
 from keras_isample.models.dual_path_geometry import IMAGE_HALO
 
-_PIECE = 1 << 11
+_PIECE = 1 << 13
 """Context voxels (64 voxels each) that the last layers see at a time, at most.
 Of a small tile they see an eighth, or one column."""
 

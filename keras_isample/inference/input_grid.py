@@ -65,6 +65,7 @@ class InputGrid:
         self._axes = [
             _neighbors(at, n) for at, n in zip(positions, shape, strict=True)
         ]
+        self._slabs = None
         self._slab = None
         self._slab_start = None
         self._row = 0
@@ -106,9 +107,12 @@ class InputGrid:
             self._make_rows()
             carried = self._slab[-1:].copy()
         held = 0 if carried is None else 1
-        self._slab = np.empty(
-            (thickness + held, *self.shape[1:], self._num_classes), np.float32
-        )
+        if self._slabs is None or len(self._slabs) < thickness + held:
+            # With room for the row that later slabs carry over.
+            self._slabs = np.empty(
+                (thickness + 1, *self.shape[1:], self._num_classes), np.float32
+            )
+        self._slab = self._slabs[: thickness + held]
         if held:
             self._slab[:1] = carried
         self._slab_start = start
