@@ -18,25 +18,20 @@ Each row runs in a process of its own, whose peak memory is shown, with Python
 and the libraries. Needs the `benchmarks` extra for the last row, and for it 16
 GB of memory. 9 to 15 minutes on two cores.
 
-On two shared AVX-512 cores (November 2026, `--tile-memory 3 --repeat 2`), which
-were half as fast as on other days:
+On two shared AVX-512 cores (November 2026, `--tile-memory 3 --repeat 3`):
 
                            float32                   bfloat16
-    bare                    48.1 s                   21.7 s
-    keras-isample           54.9 s, 1.14 x  3.9 GB   24.5 s, 1.13 x  3.6 GB
-    MONAI, 104x104x160     106   s, 2.2 x    15 GB   62.7 s, 2.9 x   6.1 GB
+    bare                    23.0 s                   12.3 s
+    keras-isample           26.7 s, 1.16 x  3.2 GB   14.1 s, 1.15 x  3.3 GB
+    MONAI, 104x104x160      61.4 s, 2.7 x    14 GB   36.0 s, 2.9 x   5.8 GB
+    MONAI, 56x56x160        81.4 s, 3.5 x   5.1 GB   48.4 s, 3.9 x   2.4 GB
 
-So ours is 1.9 and 2.6 times as fast as MONAI with the best window. With tile
-memory 2 on a faster day, before the last layers saw larger pieces:
-
-    bare                    22.3 s                   11.3 s
-    keras-isample           27.8 s, 1.25 x  2.4 GB   15.1 s, 1.34 x  2.5 GB
-    MONAI, 104x104x160      60.1 s, 2.7 x    13 GB   35.2 s, 3.1 x   5.9 GB
-    MONAI, 96^3 (tuning)     110 s, 4.9 x            91.7 s, 8.1 x
-
-There MONAI's float32 figures are of runs of their own beside the other rows. On
-such a day with tile memory 3 and the larger pieces, bfloat16: bare 11.2 s, ours
-14.7 s (1.32 x, 3.5 GB), MONAI 36.9 s, 2.5 times as long.
+So ours is 2.3 and 2.55 times as fast as MONAI with the best window, 3.1 and 3.4
+times where MONAI has about as much memory (the last row by runs of its own,
+minutes later). MONAI with 96^3, by its tuning on another day: 4.9 and 8.1 times
+the bare convolutions. On a day when the machine was half as fast, before all
+tiles shared one buffer: bare 48.1 and 21.7 s, ours 1.14 and 1.13 times, MONAI
+2.2 and 2.9 times.
 Windows of 148x104x160 need 22 GB in float32 and projected 75 s, in bfloat16 31
 or 42 s in two runs.
 """
