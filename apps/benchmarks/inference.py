@@ -26,12 +26,12 @@ On two shared AVX-512 cores (November 2026, `--tile-memory 3 --repeat 3`):
     MONAI, 104x104x160      61.4 s, 2.7 x    14 GB   36.0 s, 2.9 x   5.8 GB
     MONAI, 56x56x160        81.4 s, 3.5 x   5.1 GB   48.4 s, 3.9 x   2.4 GB
 
-So ours is 2.3 and 2.55 times as fast as MONAI with the best window, 3.1 and 3.4
-times where MONAI has about as much memory (the last row by runs of its own,
-minutes later). MONAI with 96^3, by its tuning on another day: 4.9 and 8.1 times
-the bare convolutions. On a day when the machine was half as fast, before all
-tiles shared one buffer: bare 48.1 and 21.7 s, ours 1.14 and 1.13 times, MONAI
-2.2 and 2.9 times.
+So ours is 2.3 and 2.55 times as fast as MONAI with the best window, 3.0 and 3.4
+times as fast as with one that takes 5.1 and 2.4 GB (the last row is of runs of
+its own, minutes later). MONAI with 96^3, by its tuning on another day: 4.9 and
+8.1 times the bare convolutions. On a day when the machine was half as fast,
+before all tiles shared one buffer: bare 48.1 and 21.7 s, ours 1.14 and 1.13
+times, MONAI 2.2 and 2.9 times.
 Windows of 148x104x160 need 22 GB in float32 and projected 75 s, in bfloat16 31
 or 42 s in two runs.
 """

@@ -59,7 +59,7 @@ def draw_error_map_slices(
     """
     if window is None:
         window = tuple(np.percentile(image, (1, 99)))
-    shown = _box_to_show(image, labels, rows, window)
+    shown = _box_to_show(image, labels, rows, window, aspect)
     image, labels = image[shown], labels[shown]
     across, down = image.shape[0], image.shape[1] * aspect
     columns = 2 + len(titles)
@@ -75,7 +75,7 @@ def draw_error_map_slices(
         _mark_right(axes_row[0])
         for axes, error in zip(axes_row[2:], row.errors, strict=True):
             colored = axes.imshow(
-                radiological(error[shown]),
+                radiological(np.asarray(error)[shown]),
                 cmap="inferno",
                 vmin=0,
                 vmax=1,
@@ -99,7 +99,7 @@ def radiological(array):
     return np.swapaxes(np.asarray(array)[::-1, ::-1], 0, 1)
 
 
-def _box_to_show(image, labels, rows, window):
+def _box_to_show(image, labels, rows, window, aspect):
     """Slices of the voxels that are not dark, labeled or wrong to the end."""
     black, white = window
     show = (image > black + _DARK * (white - black)) | (labels > 0)
@@ -108,9 +108,14 @@ def _box_to_show(image, labels, rows, window):
     if not show.any():
         return slice(None), slice(None)
     sides = [np.flatnonzero(show.any(axis=axis)) for axis in (1, 0)]
-    margin = int(np.ceil(_MARGIN * max(np.ptp(side) + 1 for side in sides)))
+    voxel = np.array([1.0, aspect])
+    extents = [np.ptp(side) + 1 for side in sides] * voxel
+    margins = _MARGIN * extents.max() / voxel
     return tuple(
-        slice(max(0, side[0] - margin), side[-1] + 1 + margin) for side in sides
+        slice(max(0, side[0] - margin), side[-1] + 1 + margin)
+        for side, margin in zip(
+            sides, np.ceil(margins).astype(int), strict=True
+        )
     )
 
 

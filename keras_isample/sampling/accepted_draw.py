@@ -224,24 +224,29 @@ class AcceptedDraw:
 
     def _report_empty(self):
         use = self._use
-        # Without any error, a case that is drawn alone keeps its share of the
-        # patches, and so do all cases together.
-        alone = self._case_first or self._cases_per_batch == 1
-        for index, even, accepted in zip(
-            use.cases, use.even, use.accepted, strict=True
+        solved = ~use.accepted.any(axis=1)
+        for index, done, even, accepted in zip(
+            use.cases, solved, use.even, use.accepted, strict=True
         ):
             empty = np.flatnonzero((even > 0) & (accepted == 0))
             if len(empty):
-                solved = accepted if alone else use.accepted
-                kept = not solved.any()
                 log.warning(
                     "%s: no error is left in class %s at epsilon %g; until the "
                     "next update it is %s.",
                     self.cases[index].name,
                     ", ".join(map(str, empty)),
                     self._epsilon,
-                    "drawn evenly" if kept else "skipped",
+                    self._use_of_solved(solved) if done else "skipped",
                 )
+
+    def _use_of_solved(self, solved):
+        """What becomes of cases without any error, in words."""
+        together = min(self._cases_per_batch or len(solved), len(solved))
+        if self._case_first or together == 1 or solved.all():
+            return "drawn evenly"
+        if solved.sum() >= together:
+            return "drawn evenly, in batches of such cases only"
+        return "skipped"
 
 
 def _harmonic_mean(rates, weights):

@@ -98,17 +98,18 @@ class TestCrop:
     """Air around the body is not shown; what is wrong in it is."""
 
     @pytest.mark.parametrize(
-        "image, labels, errors, expected",
+        "image, labels, errors, aspect, expected",
         [
-            ((15, 25, 12, 22), None, None, (14, 26, 11, 23)),
-            ((15, 25, 12, 22), (30, 31, 12, 13), None, (13, 33, 10, 24)),
-            ((15, 25, 12, 22), None, (0, 1, 15, 16), (0, 28, 9, 25)),
-            ((0, 40, 0, 40), None, None, (0, 40, 0, 40)),
-            (None, None, None, (0, 40, 0, 40)),
+            ((15, 25, 12, 22), None, None, 1, (14, 26, 11, 23)),
+            ((15, 25, 12, 22), (30, 31, 12, 13), None, 1, (13, 33, 10, 24)),
+            ((15, 25, 12, 22), None, (0, 1, 15, 16), 1, (0, 28, 9, 25)),
+            ((15, 25, 12, 22), None, None, 3, (12, 28, 11, 23)),
+            ((0, 40, 0, 40), None, None, 1, (0, 40, 0, 40)),
+            (None, None, None, 1, (0, 40, 0, 40)),
         ],
-        ids=["body", "label", "wrong", "whole", "nothing"],
+        ids=["body", "label", "wrong", "long voxels", "whole", "nothing"],
     )
-    def test_box(self, image, labels, errors, expected):
+    def test_box(self, image, labels, errors, aspect, expected):
         def filled(box, value, background):
             result = np.full((40, 40), background, np.float32)
             if box:
@@ -121,6 +122,7 @@ class TestCrop:
             filled(labels, 1, 0).astype(np.uint8),
             [ErrorMapRow("x", [early, filled(errors, 0.6, 0.4)])],
             (-1, 1),
+            aspect,
         )
         rows, columns = (side.indices(40)[:2] for side in box)
         assert (*rows, *columns) == expected

@@ -230,26 +230,35 @@ def test_a_class_without_error_is_skipped_and_reported(
 @pytest.mark.parametrize(
     "options, levels, expected",
     [
-        ({}, (0, 0), "drawn evenly"),
-        ({}, (0, 9), "skipped"),
-        ({"sample_from": "all"}, (0, 9), "drawn evenly"),
-        ({"cases_per_batch": 1}, (0, 9), "drawn evenly"),
+        ({}, (0, 0), "is drawn evenly."),
+        ({}, (0, 9), "is skipped."),
+        ({"sample_from": "all"}, (0, 9), "is drawn evenly."),
+        ({"cases_per_batch": 1}, (0, 9), "is drawn evenly."),
+        ({"cases_per_batch": 2}, (0, 0, 9), "in batches of such cases only."),
+        ({"cases_per_batch": 2}, (0, 9, 9), "is skipped."),
     ],
-    ids=["all solved", "one solved", "own share", "own batch"],
+    ids=[
+        "all solved",
+        "one solved",
+        "own share",
+        "own batch",
+        "some batches",
+        "no batch",
+    ],
 )
 def test_what_becomes_of_a_solved_case_is_reported(
     make_case, set_error_map, caplog, options, levels, expected
 ):
     label_map = np.arange(8).reshape(2, 2, 2) % 2
-    cases = [make_case(label_map, name=f"case{i}") for i in range(2)]
+    cases = [make_case(label_map, name=f"case{i}") for i in range(len(levels))]
     sampler = ISample(cases, batch_size=192, epsilon=0, **options)
     for index, level in enumerate(levels):
         set_error_map(sampler.error_maps, index, np.full((2, 2, 2), level))
     with caplog.at_level(logging.WARNING):
-        sampler.use(range(2))
+        sampler.use(range(len(levels)))
     assert "case0" in caplog.text and expected in caplog.text
-    drawn = np.count_nonzero(draw(sampler, 600)[0] == 0)
-    assert (drawn == 0) == (expected == "skipped")
+    drawn = np.count_nonzero(draw(sampler, 20 * 192)[0] == 0)
+    assert (drawn == 0) == (expected == "is skipped.")
 
 
 def test_with_slack_nothing_is_reported(make_case, set_error_map, caplog):
