@@ -13,6 +13,9 @@ and of 15 context voxels. What makes it fast:
 - The layers after the last 3x3x3 convolution see single voxels. They have most
   of the maps, and run in pieces, whose maps take little memory; so tiles can
   be large, and few voxels are computed twice.
+- Where many tiles have the same size, CPUs convolve with half of the
+  multiplications (`winograd`). Which sizes depends on the scan alone, not on
+  those before it.
 - Where the high-resolution input is the constant outside value, its maps are
   one constant vector and the result is constant within a context voxel.
 """
@@ -100,24 +103,26 @@ class DualPathPredictor:
             ),
             np.float32,
         )
-        for slab in range(0, blocks[0], thickness):
-            slab_stop = min(slab + thickness, blocks[0])
+        slabs = _slabs(near, sides, thickness)
+        winograd_sizes = self._parts.winograd_sizes(
+            _image_sides(box)
+            for _, _, tiles in slabs
+            for _, boxes in tiles
+            for box in boxes
+        )
+        for slab, slab_stop, tiles in slabs:
             coarse = self._coarse_maps(context, slab, slab_stop)
-            for place in tiles_of(
-                (slab, 0, 0), (slab_stop, *blocks[1:]), sides
-            ):
+            for place, boxes in tiles:
                 rows = slice(place[0].start - slab, place[0].stop - slab)
                 start = [part.start for part in place]
-                shape = [CONTEXT_STRIDE * n for n in near[place].shape]
+                maps = coarse[(rows, *place[1:])]
+                shape = [CONTEXT_STRIDE * n for n in maps.shape[:3]]
                 tile = results[: np.prod(shape)].reshape(*shape, -1)
-                self._predict_tile(
-                    scan,
-                    start,
-                    coarse[(rows, *place[1:])],
-                    near[place],
-                    empty,
-                    tile,
-                )
+                self._fill_constant(boxes, empty, maps, tile)
+                for box in boxes:
+                    self._predict_box(
+                        scan, start, box, maps, tile, winograd_sizes
+                    )
                 first = tuple(CONTEXT_STRIDE * a for a in start)
                 inside = tuple(
                     slice(0, n - a)
@@ -145,33 +150,40 @@ class DualPathPredictor:
 
         return tile_sides(blocks, self._memory, bytes_of, _tile_cost)
 
-    def _predict_tile(self, scan, start, coarse, near, empty, result):
-        """Writes probabilities of one tile; `start` in context voxels."""
-        boxes = boxes_around(near, _tile_cost)
-        covered = sum(near[box].size for box in boxes)
-        if covered < near.size:
-            constant = self._parts.classify_constant(empty, coarse)
-            fine = result.reshape(
-                [n for side in near.shape for n in (side, CONTEXT_STRIDE)]
-                + [self.num_classes]
-            )
-            fine[...] = constant[:, None, :, None, :, None]
-        for box in boxes:
-            first = [a + part.start for a, part in zip(start, box, strict=True)]
-            fine = tuple(
-                slice(CONTEXT_STRIDE * p.start, CONTEXT_STRIDE * p.stop)
-                for p in box
-            )
-            self._predict_box(scan, first, coarse[box], result[fine])
+    def _fill_constant(self, boxes, empty, coarse, result):
+        """Writes what a tile has outside the boxes, or nothing if no voxel."""
+        sides = coarse.shape[:3]
+        covered = sum(np.prod(_sides(box)) for box in boxes)
+        if covered == np.prod(sides):
+            return
+        constant = self._parts.classify_constant(empty, coarse)
+        fine = result.reshape(
+            [n for side in sides for n in (side, CONTEXT_STRIDE)]
+            + [self.num_classes]
+        )
+        fine[...] = constant[:, None, :, None, :, None]
 
-    def _predict_box(self, scan, start, coarse, result):
-        """Writes the probabilities of a box into `result`."""
-        first = [CONTEXT_STRIDE * a - IMAGE_HALO for a in start]
-        stop = [
-            CONTEXT_STRIDE * (a + n) + IMAGE_HALO
-            for a, n in zip(start, coarse.shape[:3], strict=True)
+    def _predict_box(self, scan, start, box, coarse, result, winograd_sizes):
+        """Writes the probabilities of a box of a tile that begins at `start`.
+
+        All in context voxels.
+        """
+        first = [
+            CONTEXT_STRIDE * (a + part.start) - IMAGE_HALO
+            for a, part in zip(start, box, strict=True)
         ]
-        self._parts.classify(scan.read(first, stop), coarse, result)
+        sides = _image_sides(box)
+        stop = [a + n for a, n in zip(first, sides, strict=True)]
+        fine = tuple(
+            slice(CONTEXT_STRIDE * p.start, CONTEXT_STRIDE * p.stop)
+            for p in box
+        )
+        self._parts.classify(
+            scan.read(first, stop),
+            coarse[box],
+            result[fine],
+            winograd=sides in winograd_sizes,
+        )
 
     def _constant_share(self, scan):
         """Hidden layer's share of the high-resolution path where it is air."""
@@ -226,6 +238,44 @@ class DualPathPredictor:
         if rows >= blocks[0]:
             return blocks[0]
         return rows if rows < side else rows // side * side
+
+
+def _slabs(near, sides, thickness):
+    """Slabs of tiles, with the boxes of each tile that are not constant.
+
+    Args:
+        near: Where the high-resolution path is not constant, bool, in context
+            voxels.
+        sides: Of a tile.
+        thickness: Of a slab.
+
+    Returns:
+        Triples of the first row, the row after the last one, and pairs of a
+        tile's place and its boxes, whose origin is that of the tile.
+    """
+    rows, *others = near.shape
+    return [
+        (
+            slab,
+            min(slab + thickness, rows),
+            [
+                (place, boxes_around(near[place], _tile_cost))
+                for place in tiles_of(
+                    (slab, 0, 0), (min(slab + thickness, rows), *others), sides
+                )
+            ],
+        )
+        for slab in range(0, rows, thickness)
+    ]
+
+
+def _sides(box):
+    return [part.stop - part.start for part in box]
+
+
+def _image_sides(box):
+    """Sides in voxels of what the high-resolution path reads for a box."""
+    return tuple(CONTEXT_STRIDE * n + 2 * IMAGE_HALO for n in _sides(box))
 
 
 def _tile_cost(x, y, z):

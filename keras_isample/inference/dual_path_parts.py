@@ -12,6 +12,8 @@ from keras_isample.inference.folding import FoldedNetwork
 from keras_isample.inference.folding import folded_weights
 from keras_isample.inference.tiling import tiles_of
 from keras_isample.inference.tiling import voxels_with_halo
+from keras_isample.inference.winograd import frequent_sizes
+from keras_isample.inference.winograd import winograd_class
 from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
 from keras_isample.models.dual_path_geometry import IMAGE_HALO
@@ -34,6 +36,14 @@ class DualPathParts:
         branch = model.get_layer("high_rb1_conv2_relu").output
         low = model.get_layer("low_rb2_relu").output
         self._trunk = FoldedNetwork(image, [shortcut, branch])
+        self._winograd_trunk = None
+        if any(
+            winograd_class(layer) is not type(layer)
+            for layer in self._trunk.model.layers
+        ):
+            self._winograd_trunk = FoldedNetwork(
+                image, [shortcut, branch], class_of=winograd_class
+            )
         self._low_path = FoldedNetwork(context, low)
         self._sources = {
             name: model.get_layer(name)
@@ -50,8 +60,10 @@ class DualPathParts:
         policy = self._sources["fc1"].dtype_policy
         self._itemsize = 2 if "16" in policy.compute_dtype else 4
         self._maps = {
-            "high": _maps_at_once(model, "high", 2 * IMAGE_HALO),
-            "low": _maps_at_once(model, "low", 2 * CONTEXT_HALO),
+            "high": _maps_at_once(
+                model, "high", 2 * IMAGE_HALO, 4 if self._winograd_trunk else 3
+            ),
+            "low": _maps_at_once(model, "low", 2 * CONTEXT_HALO, 3),
         }
         self.hidden = self._sources["fc1"].filters
         self.num_classes = self._sources["fc2"].filters
@@ -78,6 +90,8 @@ class DualPathParts:
         context = self._low_path.model.inputs[0]
         low = self._low_share(self._low_path.model.outputs[0])
         self._run_trunk = compiled(self._trunk.model)
+        if self._winograd_trunk is not None:
+            self._run_winograd_trunk = compiled(self._winograd_trunk.model)
         self._run_share = compiled(keras.Model([x, y], share))
         self._run_head = compiled(keras.Model([x, y, coarse], classes(hidden)))
         self._run_constant = compiled(keras.Model(coarse, classes(coarse)))
@@ -86,6 +100,8 @@ class DualPathParts:
     def update(self):
         """Takes over the present weights of the model."""
         self._trunk.update()
+        if self._winograd_trunk is not None:
+            self._winograd_trunk.update()
         self._low_path.update()
         source = self._sources
         projection, conv3, fc1 = (
@@ -140,9 +156,28 @@ class DualPathParts:
         hidden = share + coarse
         return ops.convert_to_numpy(self._run_constant(hidden[None]))[0]
 
-    def classify(self, image, coarse, result):
-        """Writes the probabilities of a tile into `result`."""
-        x, y = (maps[0] for maps in self._run_trunk(image[None]))
+    def winograd_sizes(self, sizes):
+        """Sizes of images for which it pays to compile the mixing of rows.
+
+        Args:
+            sizes: Sides in voxels of all images to come, with their halo.
+
+        Returns:
+            Set of triples.
+        """
+        return frequent_sizes(sizes) if self._winograd_trunk else set()
+
+    def classify(self, image, coarse, result, *, winograd=False):
+        """Writes the probabilities of a tile into `result`.
+
+        Args:
+            image: Voxels of the tile with their halo.
+            coarse: The hidden layer's share of the low-resolution path.
+            result: Where the probabilities go.
+            winograd: Whether the size of `image` is one of `winograd_sizes`.
+        """
+        run = self._run_winograd_trunk if winograd else self._run_trunk
+        x, y = (maps[0] for maps in run(image[None]))
         for place in tiles_of((0, 0), coarse.shape[:2], _piece(coarse.shape)):
             rows, columns = (
                 slice(CONTEXT_STRIDE * p.start, CONTEXT_STRIDE * p.stop)
@@ -197,16 +232,17 @@ def _pointwise(maps, policy, activation=None, *, use_bias=True):
     )
 
 
-def _maps_at_once(model, path, halo):
+def _maps_at_once(model, path, halo, outputs):
     """Maps that each residual block of a path holds, and its input's halo.
 
     They are its input, the input cropped or projected, and the outputs of two
-    convolutions.
+    convolutions; mixtures of rows take as much as one more.
 
     Args:
         model: The dual-path model.
         path: `"high"` or `"low"`.
         halo: Voxels that the whole path takes away on both sides together.
+        outputs: How many times the block's maps are held beside its input.
 
     Returns:
         List of pairs.
@@ -221,7 +257,7 @@ def _maps_at_once(model, path, halo):
     needs = []
     for name in names:
         after = model.get_layer(f"{name}_add").output.shape[-1]
-        needs.append((maps + 3 * after, halo))
+        needs.append((maps + outputs * after, halo))
         maps = after
         halo -= 4 if "_ra" in name else 2
     # The last block of the high-resolution path runs in pieces.

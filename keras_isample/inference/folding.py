@@ -51,19 +51,21 @@ class FoldedNetwork:
         outputs: Keras tensor or tensors where it ends.
         free_sides: Whether the copy takes images of any size even where
             `inputs`, one tensor, has fixed sides.
+        class_of: Function of a convolution that gives the class of its copy,
+            which has the same arguments and weights.
 
     Attributes:
         model: The copy, a functional `keras.Model`.
     """
 
-    def __init__(self, inputs, outputs, *, free_sides=False):
+    def __init__(self, inputs, outputs, *, free_sides=False, class_of=type):
         network = keras.Model(inputs, outputs)
         self._folded = _folded_pairs(network)
         removed = set(self._folded.values())
         copies = {}
 
         def copy(layer):
-            copies[layer.name] = _copy(layer, layer.name in removed)
+            copies[layer.name] = _copy(layer, layer.name in removed, class_of)
             return copies[layer.name]
 
         self.model = keras.models.clone_model(
@@ -135,14 +137,16 @@ def _is_convolution(layer):
     return isinstance(layer, kinds) and plain
 
 
-def _copy(layer, removed):
+def _copy(layer, removed, class_of):
     if removed or isinstance(layer, layers.Dropout):
         return layers.Identity(name=layer.name, dtype=layer.dtype_policy)
     config = layer.get_config()
+    kind = type(layer)
     if _is_convolution(layer):
         config["use_bias"] = True
         config["kernel_regularizer"] = None
-    copy = layer.__class__.from_config(config)
+        kind = class_of(layer)
+    copy = kind.from_config(config)
     copy.trainable = False
     return copy
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_isample.inference import dual_path_parts
+from keras_isample.inference import winograd
 from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.models import DualPathGeometry
 from keras_isample.models import dual_path_resnet
@@ -209,14 +210,13 @@ def test_air_is_not_convolved(predictor, monkeypatch):
     monkeypatch.setattr(
         predictor,
         "_predict_box",
-        lambda scan, start, coarse, result: (
-            boxes.append(coarse.shape[:3])
-            or predict(scan, start, coarse, result)
+        lambda scan, start, box, *rest: (
+            boxes.append(box) or predict(scan, start, box, *rest)
         ),
     )
     list(predictor.tiles(in_air((80, 8, 8), np.s_[0:4, 0:4, 0:4])))
     # One block and the four that its voxels reach.
-    assert sum(box[0] for box in boxes) == 5
+    assert sum(box[0].stop - box[0].start for box in boxes) == 5
 
 
 def test_a_constant_scan_other_than_air_is_no_shortcut(model, predictor):
@@ -374,6 +374,46 @@ def test_sizes_and_weights_compile_nothing_anew(randomize, monkeypatch):
         list(predictor.tiles(scan_of(noise(shape))))
     counts = [f.experimental_get_tracing_count() for f in functions]
     assert counts == [1] * len(functions) and len(counts) == 5
+
+
+def test_sizes_of_many_tiles_are_convolved_with_few_multiplications(
+    randomize, monkeypatch
+):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("on TensorFlow alone")
+    # Two tiles of 36^3 voxels with their halo reach the limit, one does not.
+    monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 36**3 + 1)
+    monkeypatch.setattr(winograd.os, "sched_getaffinity", lambda _: {0})
+    model = randomize(dual_path_resnet(3, width=0.4), 8)
+    predictor = predictor_of_tiles(model, 8)
+    runs = []
+    for name in ("_run_trunk", "_run_winograd_trunk"):
+        run = getattr(predictor._parts, name)
+        monkeypatch.setattr(
+            predictor._parts,
+            name,
+            lambda image, name=name, run=run: (
+                runs.append((name, image.shape[1:4])) or run(image)
+            ),
+        )
+    scan = scan_of(noise((20, 8, 8)))
+    result = assembled(predictor, scan)
+    assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
+    constant, *tiles = runs
+    assert constant[0] == "_run_trunk"
+    assert tiles == [
+        ("_run_winograd_trunk", (36, 36, 36)),
+        ("_run_winograd_trunk", (36, 36, 36)),
+        ("_run_trunk", (32, 36, 36)),
+    ]
+    randomize(model, 9)
+    later = assembled(predictor, scan)
+    assert later == pytest.approx(one_pass(model, scan), abs=1e-5)
+    assert np.abs(later - result).max() > 0.01
+    # One tile of this size, although others came before.
+    runs.clear()
+    assembled(predictor, scan_of(noise((8, 8, 8))))
+    assert {name for name, _ in runs} == {"_run_trunk"}
 
 
 def test_mixed_precision_is_as_accurate_as_one_pass(randomize):
