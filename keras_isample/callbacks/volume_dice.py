@@ -75,7 +75,10 @@ class VolumeDice(keras.callbacks.Callback):
         accuracy = np.full(len(self.cases), np.nan)
         for number, case in enumerate(self.cases):
             prediction = predict_label_map(
-                self.model, case.scan(), tile_memory=self.tile_memory
+                self.model,
+                case.scan(),
+                tile_memory=self.tile_memory,
+                repeatable=True,
             )
             labels = case.labels()
             row = dice_per_class(labels, prediction, num_classes)

@@ -13,9 +13,8 @@ and of 15 context voxels. What makes it fast:
 - The layers after the last 3x3x3 convolution see single voxels. They have most
   of the maps, and run in pieces, whose maps take little memory; so tiles can
   be large, and few voxels are computed twice.
-- Where many tiles have the same size, CPUs convolve with half of the
-  multiplications (`winograd`). Which sizes depends on the scan alone, not on
-  those before it.
+- Where many tiles have the same size, convolutions of 16 maps or more take half
+  of the multiplications (`winograd`; TensorFlow, float32, on CPUs).
 - Where the high-resolution input is the constant outside value, its maps are
   one constant vector and the result is constant within a context voxel.
 """
@@ -28,6 +27,7 @@ from keras_isample.inference.tiling import boxes_around
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
 from keras_isample.inference.tiling import voxels_with_halo
+from keras_isample.inference.winograd import sizes_to_compile
 from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
 from keras_isample.models.dual_path_geometry import IMAGE_HALO
@@ -67,11 +67,15 @@ class DualPathPredictor:
                 f"Received: tile_memory={tile_memory}."
             )
 
-    def tiles(self, scan):
+    def tiles(self, scan, *, repeatable=True):
         """Predicts a scan.
 
         Args:
             scan: A `Scan`.
+            repeatable: Whether a scan always gives the same bits. Without,
+                frequent sizes of tiles are compiled, which is faster; after
+                many scans there may be no further ones, and what a scan gives
+                then differs by rounding.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
@@ -93,8 +97,7 @@ class DualPathPredictor:
             mode="constant",
         )
         empty = self._constant_share(scan)
-        sides = self.tile_sides(blocks)
-        thickness = self._slab_thickness(blocks, sides[0])
+        sides, slabs, fast = self._plan(blocks, near, repeatable)
         # New memory for each tile would cost more than filling it.
         results = np.empty(
             (
@@ -102,13 +105,6 @@ class DualPathPredictor:
                 self.num_classes,
             ),
             np.float32,
-        )
-        slabs = _slabs(near, sides, thickness)
-        winograd_sizes = self._parts.winograd_sizes(
-            _image_sides(box)
-            for _, _, tiles in slabs
-            for _, boxes in tiles
-            for box in boxes
         )
         for slab, slab_stop, tiles in slabs:
             coarse = self._coarse_maps(context, slab, slab_stop)
@@ -120,9 +116,7 @@ class DualPathPredictor:
                 tile = results[: np.prod(shape)].reshape(*shape, -1)
                 self._fill_constant(boxes, empty, maps, tile)
                 for box in boxes:
-                    self._predict_box(
-                        scan, start, box, maps, tile, winograd_sizes
-                    )
+                    self._predict_box(scan, start, box, maps, tile, fast)
                 first = tuple(CONTEXT_STRIDE * a for a in start)
                 inside = tuple(
                     slice(0, n - a)
@@ -134,21 +128,73 @@ class DualPathPredictor:
         """Bytes that a tile of these sides, in context voxels, takes."""
         return self._parts.tile_bytes(x, y, z)
 
-    def tile_sides(self, blocks):
+    def tile_sides(self, blocks, *, winograd=False):
         """Sides of the tiles of a scan of `blocks` context voxels, in these.
 
         The thickness of a slab of tiles is such that a caller can hold the
         probabilities of the slab, too.
+
+        Args:
+            blocks: Three integers.
+            winograd: Whether tiles take the memory that few multiplications
+                take.
+
+        Returns:
+            Three integers; `None` if even the smallest tile takes too much.
         """
         row = 4 * self.num_classes * CONTEXT_STRIDE**3 * blocks[1] * blocks[2]
         rows = max(1, int(self._memory / 2 / row))
 
         def bytes_of(x, y, z):
             # One row is always allowed.
-            wanted = self.tile_bytes(x, y, z)
+            wanted = self._parts.tile_bytes(x, y, z, winograd=winograd)
             return np.where(x <= rows, wanted, np.inf)
 
         return tile_sides(blocks, self._memory, bytes_of, _tile_cost)
+
+    def _plan(self, blocks, near, repeatable):
+        """How a scan is cut.
+
+        Returns:
+            Sides of a tile, slabs as of `_slabs`, and the sizes of images that
+            are to be convolved with few multiplications.
+        """
+        if self._parts.has_winograd and not repeatable:
+            sides = self.tile_sides(blocks, winograd=True)
+            if sides is not None:
+                slabs = self._slabs(near, sides)
+                sizes = sizes_to_compile(
+                    _image_sides(box)
+                    for _, _, tiles in slabs
+                    for _, boxes in tiles
+                    for box in boxes
+                )
+                if sizes:
+                    return sides, slabs, sizes
+        sides = self.tile_sides(blocks)
+        return sides, self._slabs(near, sides), set()
+
+    def _slabs(self, near, sides):
+        """Slabs of tiles, with the boxes of each tile that are not constant.
+
+        Args:
+            near: Where the high-resolution path is not constant, bool, in
+                context voxels.
+            sides: Of a tile.
+
+        Returns:
+            Triples of the first row, the row after the last one, and pairs of
+            a tile's place and its boxes, whose origin is that of the tile.
+        """
+        rows, *others = near.shape
+        thickness = self._slab_thickness(near.shape, sides[0])
+        slabs = []
+        for slab in range(0, rows, thickness):
+            stop = min(slab + thickness, rows)
+            places = tiles_of((slab, 0, 0), (stop, *others), sides)
+            tiles = [(p, boxes_around(near[p], _tile_cost)) for p in places]
+            slabs.append((slab, stop, tiles))
+        return slabs
 
     def _fill_constant(self, boxes, empty, coarse, result):
         """Writes what a tile has outside the boxes, or nothing if no voxel."""
@@ -163,10 +209,10 @@ class DualPathPredictor:
         )
         fine[...] = constant[:, None, :, None, :, None]
 
-    def _predict_box(self, scan, start, box, coarse, result, winograd_sizes):
-        """Writes the probabilities of a box of a tile that begins at `start`.
+    def _predict_box(self, scan, start, box, coarse, result, fast):
+        """Writes the probabilities of a box into a tile's `result`.
 
-        All in context voxels.
+        The tile begins at `start`; both are in context voxels.
         """
         first = [
             CONTEXT_STRIDE * (a + part.start) - IMAGE_HALO
@@ -182,7 +228,7 @@ class DualPathPredictor:
             scan.read(first, stop),
             coarse[box],
             result[fine],
-            winograd=sides in winograd_sizes,
+            winograd=sides in fast,
         )
 
     def _constant_share(self, scan):
@@ -238,35 +284,6 @@ class DualPathPredictor:
         if rows >= blocks[0]:
             return blocks[0]
         return rows if rows < side else rows // side * side
-
-
-def _slabs(near, sides, thickness):
-    """Slabs of tiles, with the boxes of each tile that are not constant.
-
-    Args:
-        near: Where the high-resolution path is not constant, bool, in context
-            voxels.
-        sides: Of a tile.
-        thickness: Of a slab.
-
-    Returns:
-        Triples of the first row, the row after the last one, and pairs of a
-        tile's place and its boxes, whose origin is that of the tile.
-    """
-    rows, *others = near.shape
-    return [
-        (
-            slab,
-            min(slab + thickness, rows),
-            [
-                (place, boxes_around(near[place], _tile_cost))
-                for place in tiles_of(
-                    (slab, 0, 0), (min(slab + thickness, rows), *others), sides
-                )
-            ],
-        )
-        for slab in range(0, rows, thickness)
-    ]
 
 
 def _sides(box):

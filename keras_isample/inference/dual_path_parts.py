@@ -12,7 +12,7 @@ from keras_isample.inference.folding import FoldedNetwork
 from keras_isample.inference.folding import folded_weights
 from keras_isample.inference.tiling import tiles_of
 from keras_isample.inference.tiling import voxels_with_halo
-from keras_isample.inference.winograd import frequent_sizes
+from keras_isample.inference.winograd import WinogradConv3D
 from keras_isample.inference.winograd import winograd_class
 from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
@@ -35,15 +35,13 @@ class DualPathParts:
         shortcut = model.get_layer("high_rb1_crop").output
         branch = model.get_layer("high_rb1_conv2_relu").output
         low = model.get_layer("low_rb2_relu").output
-        self._trunk = FoldedNetwork(image, [shortcut, branch])
-        self._winograd_trunk = None
-        if any(
-            winograd_class(layer) is not type(layer)
-            for layer in self._trunk.model.layers
-        ):
-            self._winograd_trunk = FoldedNetwork(
-                image, [shortcut, branch], class_of=winograd_class
-            )
+        ends = [shortcut, branch]
+        self._trunk = FoldedNetwork(image, ends)
+        fast = FoldedNetwork(image, ends, class_of=winograd_class)
+        self.has_winograd = any(
+            isinstance(layer, WinogradConv3D) for layer in fast.model.layers
+        )
+        self._winograd_trunk = fast if self.has_winograd else None
         self._low_path = FoldedNetwork(context, low)
         self._sources = {
             name: model.get_layer(name)
@@ -60,9 +58,8 @@ class DualPathParts:
         policy = self._sources["fc1"].dtype_policy
         self._itemsize = 2 if "16" in policy.compute_dtype else 4
         self._maps = {
-            "high": _maps_at_once(
-                model, "high", 2 * IMAGE_HALO, 4 if self._winograd_trunk else 3
-            ),
+            "high": _maps_at_once(model, "high", 2 * IMAGE_HALO, 3),
+            "winograd": _maps_at_once(model, "high", 2 * IMAGE_HALO, 4),
             "low": _maps_at_once(model, "low", 2 * CONTEXT_HALO, 3),
         }
         self.hidden = self._sources["fc1"].filters
@@ -90,7 +87,7 @@ class DualPathParts:
         context = self._low_path.model.inputs[0]
         low = self._low_share(self._low_path.model.outputs[0])
         self._run_trunk = compiled(self._trunk.model)
-        if self._winograd_trunk is not None:
+        if self.has_winograd:
             self._run_winograd_trunk = compiled(self._winograd_trunk.model)
         self._run_share = compiled(keras.Model([x, y], share))
         self._run_head = compiled(keras.Model([x, y, coarse], classes(hidden)))
@@ -100,7 +97,7 @@ class DualPathParts:
     def update(self):
         """Takes over the present weights of the model."""
         self._trunk.update()
-        if self._winograd_trunk is not None:
+        if self.has_winograd:
             self._winograd_trunk.update()
         self._low_path.update()
         source = self._sources
@@ -120,14 +117,15 @@ class DualPathParts:
         self._low_share.set_weights([low, fc1[1]])
         self._classifier.set_weights(folded_weights(source["fc2"]))
 
-    def tile_bytes(self, x, y, z):
+    def tile_bytes(self, x, y, z, *, winograd=False):
         """Bytes that a tile of these sides, in context voxels, takes."""
         held = (
             4
             * self.num_classes
             * voxels_with_halo((x, y, z), CONTEXT_STRIDE, 0)
         )
-        return held + self._path_bytes("high", (x, y, z), CONTEXT_STRIDE)
+        path = "winograd" if winograd else "high"
+        return held + self._path_bytes(path, (x, y, z), CONTEXT_STRIDE)
 
     def context_bytes(self, x, y, z):
         """The same for a tile of the low-resolution path."""
@@ -156,17 +154,6 @@ class DualPathParts:
         hidden = share + coarse
         return ops.convert_to_numpy(self._run_constant(hidden[None]))[0]
 
-    def winograd_sizes(self, sizes):
-        """Sizes of images for which it pays to compile the mixing of rows.
-
-        Args:
-            sizes: Sides in voxels of all images to come, with their halo.
-
-        Returns:
-            Set of triples.
-        """
-        return frequent_sizes(sizes) if self._winograd_trunk else set()
-
     def classify(self, image, coarse, result, *, winograd=False):
         """Writes the probabilities of a tile into `result`.
 
@@ -174,7 +161,7 @@ class DualPathParts:
             image: Voxels of the tile with their halo.
             coarse: The hidden layer's share of the low-resolution path.
             result: Where the probabilities go.
-            winograd: Whether the size of `image` is one of `winograd_sizes`.
+            winograd: Whether with few multiplications, compiled for this size.
         """
         run = self._run_winograd_trunk if winograd else self._run_trunk
         x, y = (maps[0] for maps in run(image[None]))
@@ -232,17 +219,19 @@ def _pointwise(maps, policy, activation=None, *, use_bias=True):
     )
 
 
-def _maps_at_once(model, path, halo, outputs):
+def _maps_at_once(model, path, halo, held):
     """Maps that each residual block of a path holds, and its input's halo.
 
     They are its input, the input cropped or projected, and the outputs of two
-    convolutions; mixtures of rows take as much as one more.
+    convolutions. With few multiplications they are, beside the input, the input
+    cropped or projected, mixtures of rows, 1.5 times the maps, and what was
+    convolved of them, as much.
 
     Args:
         model: The dual-path model.
         path: `"high"` or `"low"`.
         halo: Voxels that the whole path takes away on both sides together.
-        outputs: How many times the block's maps are held beside its input.
+        held: How many times the block's maps are held beside its input.
 
     Returns:
         List of pairs.
@@ -257,7 +246,7 @@ def _maps_at_once(model, path, halo, outputs):
     needs = []
     for name in names:
         after = model.get_layer(f"{name}_add").output.shape[-1]
-        needs.append((maps + outputs * after, halo))
+        needs.append((maps + held * after, halo))
         maps = after
         halo -= 4 if "_ra" in name else 2
     # The last block of the high-resolution path runs in pieces.

@@ -72,7 +72,7 @@ def predict_volume(
         predictor.num_classes,
         keep_probabilities=return_probabilities,
     )
-    for start, probabilities in predictor.tiles(scan):
+    for start, probabilities in predictor.tiles(scan, repeatable=False):
         grid.add(start, probabilities)
     labels = _restore(grid.finish(), like)
     if return_probabilities:
@@ -81,12 +81,20 @@ def predict_volume(
     return labels
 
 
-def predict_label_map(model, scan, *, tile_memory=None):
-    """Classes of a `Scan` on its own grid, uint8, without any resampling."""
+def predict_label_map(model, scan, *, tile_memory=None, repeatable=False):
+    """Classes of a `Scan` on its own grid, uint8, without any resampling.
+
+    Args:
+        model: A model of this package.
+        scan: A `Scan`.
+        tile_memory: As of `predictor_for`.
+        repeatable: Whether probabilities must be the same bits whatever scans
+            came before, as in a run that can be resumed; may be slower.
+    """
     predictor = predictor_for(model, tile_memory)
     same = scan.shape, (1.0, 1.0, 1.0)
     grid = InputGrid(*same, *same, predictor.num_classes)
-    for start, probabilities in predictor.tiles(scan):
+    for start, probabilities in predictor.tiles(scan, repeatable=repeatable):
         grid.add(start, probabilities)
     return grid.finish()
 

@@ -61,11 +61,12 @@ class PlainPredictor:
         self.halo = -(-max(reach(self._network.model)) // self._multiple)
         self._memory = tile_memory
 
-    def tiles(self, scan):
+    def tiles(self, scan, *, repeatable=True):
         """Predicts a scan.
 
         Args:
             scan: A `Scan`.
+            repeatable: Whether a scan must always give the same bits. It does.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32

@@ -49,11 +49,12 @@ class SlicePredictor:
             )
         return axis
 
-    def tiles(self, scan):
+    def tiles(self, scan, *, repeatable=True):
         """Predicts a scan.
 
         Args:
             scan: A `Scan`.
+            repeatable: Whether a scan must always give the same bits. It does.
 
         Yields:
             `(start, probabilities)`: first voxel of a slab and float32

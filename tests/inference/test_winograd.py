@@ -8,11 +8,11 @@ from keras import layers
 from keras_isample.inference import winograd
 from keras_isample.inference.compiled import compiled
 from keras_isample.inference.winograd import WinogradConv3D
-from keras_isample.inference.winograd import frequent_sizes
+from keras_isample.inference.winograd import sizes_to_compile
 from keras_isample.inference.winograd import winograd_class
 
-on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="on TensorFlow alone"
+on_cpu = pytest.mark.skipif(
+    not winograd._on_cpu(), reason="on TensorFlow without a GPU alone"
 )
 
 
@@ -26,7 +26,10 @@ def built(maps=16, filters=4, kernel_size=3, **options):
 def pair():
     """Compiled functions: plain and with few multiplications."""
     plain = built(
-        20, 24, kernel_initializer="he_normal", bias_initializer="normal"
+        20,
+        24,
+        kernel_initializer=keras.initializers.HeNormal(seed=1),
+        bias_initializer=keras.initializers.RandomNormal(seed=2),
     )
     fast = WinogradConv3D.from_config(plain.get_config())
     image = keras.Input((None, None, None, 20))
@@ -45,7 +48,7 @@ def test_four_rows_of_a_small_sum_done_by_hand():
     assert found == pytest.approx([11, 22, 44, 88], abs=1e-9)
 
 
-@on_tensorflow
+@on_cpu
 @pytest.mark.parametrize("rows", [3, 4, 5, 6, 7, 13])
 def test_it_is_a_convolution(pair, rows):
     plain, fast, _ = pair
@@ -54,11 +57,10 @@ def test_it_is_a_convolution(pair, rows):
     expected = np.array(plain(image))
     found = np.array(fast(image))
     assert found.shape == expected.shape == (1, rows - 2, 3, 4, 24)
-    assert np.abs(expected).max() > 1
-    assert found == pytest.approx(expected, abs=1e-5)
+    assert np.abs(found - expected).max() < 3e-6 * np.abs(expected).max()
 
 
-@on_tensorflow
+@on_cpu
 def test_rounding_is_hardly_larger_than_that_of_a_plain_convolution(pair):
     plain, fast, layer = pair
     image = np.random.default_rng(0).normal(size=(1, 34, 12, 12, 20))
@@ -69,10 +71,11 @@ def test_rounding_is_hardly_larger_than_that_of_a_plain_convolution(pair):
     )
     exact = np.einsum("xyzcijk,ijkcf->xyzf", windows, kernel) + bias
     errors = [np.std(np.array(run(image))[0] - exact) for run in (plain, fast)]
-    assert errors[1] < 3 * errors[0]
+    # 1.3 times; 1.9 times at the points 0, +-1, +-2.
+    assert errors[1] < 1.6 * errors[0]
 
 
-@on_tensorflow
+@on_cpu
 def test_where_it_saves_time():
     assert winograd_class(built(16)) is WinogradConv3D
     assert winograd_class(built(40, use_bias=False)) is WinogradConv3D
@@ -89,6 +92,7 @@ def test_where_it_saves_time():
         built(40, groups=2),
         built(40, dtype="mixed_bfloat16"),
         built(40, dtype="float64"),
+        built(40, activation="relu"),
     ],
 )
 def test_where_it_does_not_or_would_give_something_else(layer):
@@ -102,9 +106,37 @@ def test_other_layers_keep_their_class():
     assert winograd_class(layer) is layers.Conv2D
 
 
-def test_a_size_is_frequent_by_the_voxels_of_all_its_images(monkeypatch):
+def test_not_where_there_is_a_gpu(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+
+    class Device:
+        device_type = "GPU"
+
+    known = tf.config.list_logical_devices()
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda: [*known, Device]
+    )
+    assert winograd_class(built(40)) is layers.Conv3D
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    """A fresh process on two cores, where 120 voxels pay for compiling."""
     monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 60)
-    monkeypatch.setattr(winograd.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(winograd, "_cores", lambda: 2)
+    monkeypatch.setattr(winograd, "_compiled", set())
+
+
+def test_a_size_is_frequent_by_the_voxels_of_all_its_images(two_cores):
     sizes = [(4, 5, 3)] * 2 + [(5, 4, 3)] + [(4, 4, 3)] * 2 + [(10, 10, 10)]
-    assert frequent_sizes(sizes) == {(4, 5, 3), (10, 10, 10)}
-    assert frequent_sizes([]) == set()
+    assert sizes_to_compile(sizes) == {(4, 5, 3), (10, 10, 10)}
+    assert sizes_to_compile([]) == set()
+
+
+def test_a_process_compiles_for_few_sizes(two_cores, monkeypatch):
+    monkeypatch.setattr(winograd, "_MOST_SIZES", 2)
+    assert sizes_to_compile([(5, 5, 5)]) == {(5, 5, 5)}
+    # The one of more voxels.
+    sizes = [(5, 5, 6), (5, 5, 7), (5, 5, 5)]
+    assert sizes_to_compile(sizes) == {(5, 5, 7), (5, 5, 5)}
+    assert sizes_to_compile(sizes) == {(5, 5, 7), (5, 5, 5)}
