@@ -18,22 +18,22 @@ Each row runs in a process of its own, whose peak memory is shown, with Python
 and the libraries. Needs the `benchmarks` extra for the last row, and for it 16
 GB of memory. 9 to 15 minutes on two cores.
 
-On two shared AVX-512 cores (November 2026, `--tile-memory 3 --repeat 3`):
+On two shared AVX-512 cores (November 2026, `--tile-memory 3 --windows
+104x104x160 --repeat 3`):
 
                            float32                   bfloat16
-    bare                    23.0 s                   12.3 s
-    keras-isample           26.7 s, 1.16 x  3.2 GB   14.1 s, 1.15 x  3.3 GB
-    MONAI, 104x104x160      61.4 s, 2.7 x    14 GB   36.0 s, 2.9 x   5.8 GB
-    MONAI, 56x56x160        81.4 s, 3.5 x   5.1 GB   48.4 s, 3.9 x   2.4 GB
+    bare                    19.2 s                    9.5 s
+    keras-isample           17.6 s, 0.92 x  3.9 GB   11.4 s, 1.20 x  3.3 GB
+    MONAI, 104x104x160      47.7 s, 2.5 x    12 GB   31.3 s, 3.3 x   6.0 GB
 
-So ours is 2.3 and 2.55 times as fast as MONAI with the best window, 3.0 and 3.4
-times as fast as with one that takes 5.1 and 2.4 GB (the last row is of runs of
-its own, minutes later). MONAI with 96^3, by its tuning on another day: 4.9 and
-8.1 times the bare convolutions. On a day when the machine was half as fast,
-before all tiles shared one buffer: bare 48.1 and 21.7 s, ours 1.14 and 1.13
-times, MONAI 2.2 and 2.9 times.
-Windows of 148x104x160 need 22 GB in float32 and projected 75 s, in bfloat16 31
-or 42 s in two runs.
+So ours is 2.7 times as fast as MONAI with the best window (2.8 and 2.9 times in
+a run half an hour before). In float32 it is faster than its bare convolutions,
+because it takes half of their multiplications; its first run, which compiles
+for that, took 22.1 s. With plain convolutions it took 1.16 times the bare ones
+on another day, when MONAI with 56x56x160, which takes 5.1 and 2.4 GB, was
+slower by a third than with the best window. MONAI with 96^3, by its tuning:
+4.9 and 8.1 times the bare convolutions. Windows of 148x104x160 need 22 GB in
+float32 and projected 75 s, in bfloat16 31 or 42 s in two runs.
 """
 
 import contextlib
