@@ -16,8 +16,8 @@ step begins with 8 cases and 5 s with 1,200 (the clock now stops at its end, a
 compilation later); an epoch of 9.4 and 9.4 to 10.1 core
 seconds; 22 and 391 open files. 512 x 512 x 700 at width 0.1: 2.2 GB and 74 s,
 at a training spacing of 1 x 1 x 1.5 mm 2.5 GB and 46 s. The network of the
-papers (`--cases "" --sizes 512x512x700 --width 1`, other jobs beside it): 3.4
-GB and 17 minutes, 3.5 GB and 7 minutes; training on such scans 3.1 GB.
+papers (`--cases "" --sizes 512x512x700 --width 1`): 3.5 GB and 7 minutes, 3.6
+GB and 2.5 minutes; training on such scans 4.0 GB, mapped files included.
 """
 
 import json
