@@ -12,8 +12,8 @@ in November 2026: 3,110 and 3,660 patches/s of 64^3 cut out, the counting of
 each new map's levels included (1.6 to 1.8 times nnU-Net's loader, 1.2 times
 TorchIO's LabelSampler, 1.1 to 1.4 times its WeightedSampler); 810 to 830 turned
 and interpolated, 213 to 216 million voxels/s (7 times nnU-Net's warp); input
-1.6 to 3.2 % of a training step. A later run without rivals: 4,080 patches/s,
-225 million voxels/s, input 1.7 to 3.0 %. Cutting out goes at the speed of
+1.6 to 3.2 % of a training step. Two later runs without rivals: 4,080 and 4,330
+patches/s, 225 and 221 million voxels/s, input 1.7 to 3.1 %. Cutting out goes at the speed of
 memory, which varies on a shared machine, for nnU-Net too.
 """
 

@@ -13,8 +13,8 @@ Every measurement runs in a process of its own, in turn, for some rounds; a
 time is the median of its steps. Needs torch (`benchmarks` extra).
 
 Takes four minutes on two cores of an AMD EPYC (AVX-512). To expect there, in
-float32 and bfloat16: 0.61 and 0.47 s; 63 and 49 % of the limit; 1.2 and 1.1
-times as fast as torch.
+float32 and bfloat16: 0.61 to 0.68 and 0.47 to 0.53 s; 63 to 66 and 49 to 50 %
+of the limit; 1.2 and 1.1 times as fast as torch.
 """
 
 import json
