@@ -13,8 +13,8 @@ each new map's levels included (1.6 to 1.8 times nnU-Net's loader, 1.2 times
 TorchIO's LabelSampler, 1.1 to 1.4 times its WeightedSampler); 810 to 830 turned
 and interpolated, 213 to 216 million voxels/s (7 times nnU-Net's warp); input
 1.6 to 3.2 % of a training step. Two later runs without rivals: 4,080 and 4,330
-patches/s, 225 and 221 million voxels/s, input 1.7 to 3.1 %. Cutting out goes at the speed of
-memory, which varies on a shared machine, for nnU-Net too.
+patches/s, 225 and 221 million voxels/s, input 1.7 to 3.1 %. Cutting out goes at
+the speed of memory, which varies on a shared machine, for nnU-Net too.
 """
 
 import os
