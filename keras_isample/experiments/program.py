@@ -1,6 +1,7 @@
 """What the programs of experiments have in common."""
 
 import functools
+import logging
 import sys
 
 import click
@@ -26,6 +27,8 @@ def experiment_program(main):
 
     @functools.wraps(main)
     def command(report_only, **options):
+        # Remarks on how often functions are traced.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         try:
             main(**options).run(
                 train=not report_only,

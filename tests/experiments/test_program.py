@@ -1,5 +1,6 @@
 """Programs of experiments: options, messages, exit codes."""
 
+import logging
 import sys
 
 import click
@@ -51,6 +52,21 @@ def test_options_reach_the_function_and_the_experiment():
     (callback,) = experiment.options.pop("callbacks")
     assert isinstance(callback, ProgressReport)
     assert experiment.options == {}
+
+
+@pytest.fixture
+def tensorflow_log():
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    yield logger
+    logger.setLevel(level)
+
+
+def test_remarks_on_tracing_are_not_shown(tensorflow_log):
+    CliRunner().invoke(program_of(FakeExperiment())[0], [])
+    assert not tensorflow_log.isEnabledFor(logging.WARNING)
+    assert tensorflow_log.isEnabledFor(logging.ERROR)
 
 
 def test_training_is_the_default():
