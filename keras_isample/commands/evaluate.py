@@ -65,6 +65,7 @@ def evaluate_run(
     if data:
         cohort = _cases_of_others(config, data, folder, split)
     else:
+        _check_place(config.data_path)
         cohort = _cases_of_run(open_cohort(config), folder, split)
     if not cohort.cases:
         raise InputError(
@@ -98,6 +99,15 @@ def evaluate_run(
         )
     write_summary(target, summary)
     return summary, target
+
+
+def _check_place(path):
+    if not Path(path).exists():
+        raise InputError(
+            path,
+            "is not there any more",
+            "If the data have been moved, name their new place with --data",
+        )
 
 
 def _cases_of_run(cohort, folder, split):
