@@ -16,7 +16,6 @@ from keras_isample.errors import InputError
 from keras_isample.errors import reason_of_no_memory
 from keras_isample.version import __version__
 
-
 _OUTPUT_CURE = "Write it to where there is room"
 
 _DISK_CURE = "Check the disk, the rights and the path"

@@ -21,8 +21,11 @@ _ABLE = ("jax", "torch")
 """Backends other than TensorFlow that predict."""
 
 _LEAST = 2_500_000_000
-"""Bytes of address space below which TensorFlow aborts when it starts
-(measured with two cores: 2.3 GB are too few)."""
+"""Bytes of address space that TensorFlow takes on two cores. With fewer it
+aborts: threads cannot be started."""
+
+_LEAST_TRAINING = 3_000_000_000
+"""Bytes of address space that the smallest training takes."""
 
 
 @contextlib.contextmanager
@@ -38,7 +41,7 @@ def loading_keras(*, training=False):
         InputError: If Keras or TensorFlow cannot be loaded.
     """
     _choose_backend(training)
-    _check_address_space()
+    _check_address_space(_LEAST_TRAINING if training else _LEAST)
     with quiet_import(not log.isEnabledFor(logging.INFO)):
         _import_keras()
         yield
@@ -84,14 +87,14 @@ def _choose_backend(training):
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
-def _check_address_space():
+def _check_address_space(least):
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < _LEAST:
+    if limit != resource.RLIM_INFINITY and limit < least:
         raise InputError(
             "memory",
             f"the limit of {limit / 1e9:.1f} GB (ulimit -v) is too little for "
             "TensorFlow",
-            f"Allow {_LEAST / 1e9:.1f} GB and what the network needs",
+            f"Allow {least / 1e9:.1f} GB and what the network needs",
         )
 
 
