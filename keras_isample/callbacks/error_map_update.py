@@ -8,6 +8,7 @@ import numpy as np
 from keras_isample.callbacks.loss_check import check_merged_classes
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.predictor import predictor_for
+from keras_isample.progress import SILENT
 
 _STREAM = 91
 """Sets the choice of cases apart from other draws with the same seed, but for
@@ -33,6 +34,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         tile_memory: About how many bytes the maps of one tile may take; if
             `None`, as `predictor_for` says.
         remove_replaced: Whether files of replaced maps are removed at once.
+        reporter: The `Reporter` that shows the cases; silent by default.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         num_cases=None,
         tile_memory=None,
         remove_replaced=True,
+        reporter=SILENT,
     ):
         super().__init__()
         if num_cases is not None and num_cases < 1:
@@ -55,6 +58,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         )
         self.tile_memory = tile_memory
         self.remove_replaced = remove_replaced
+        self.reporter = reporter
 
     def on_train_begin(self, logs=None):
         introduce(self.model, self.sampler)
@@ -76,12 +80,17 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         chosen = _random_subset(
             len(cases), self.num_cases, sampler.epoch, sampler.seed
         )
-        for index in chosen:
-            writer = sampler.error_maps.writer(
-                index, version, (sampler.seed, version)
-            )
-            error_map = predict_errors(self.model, writer, self.tile_memory)
-            sampler.error_maps.replace(index, error_map)
+        phase = self.reporter.phase("error maps", len(chosen), item="case")
+        with phase:
+            for done, index in enumerate(chosen, start=1):
+                writer = sampler.error_maps.writer(
+                    index, version, (sampler.seed, version)
+                )
+                error_map = predict_errors(
+                    self.model, writer, self.tile_memory, phase.within
+                )
+                sampler.error_maps.replace(index, error_map)
+                phase(done)
         refreshed = sampler.sample_from == "refreshed"
         sampler.use(chosen if refreshed else cases)
         if refreshed:
@@ -162,7 +171,7 @@ def _introduce_axis(metadata, sampler):
         )
 
 
-def predict_errors(model, writer, tile_memory=None):
+def predict_errors(model, writer, tile_memory=None, progress=None):
     """Makes the error map of a whole scan.
 
     Args:
@@ -170,11 +179,13 @@ def predict_errors(model, writer, tile_memory=None):
         writer: An `ErrorMapWriter`.
         tile_memory: About how many bytes the maps of one tile may take; if
             `None`, as `predictor_for` says.
+        progress: Called with (voxels done, voxels in all) tile by tile.
 
     Returns:
         The `ErrorMap`.
     """
-    tiles = predictor_for(model, tile_memory).tiles(writer.case.scan())
+    predictor = predictor_for(model, tile_memory)
+    tiles = predictor.tiles(writer.case.scan(), progress=progress)
     for start, probabilities in tiles:
         writer.write(start, probabilities)
     return writer.finish()

@@ -8,6 +8,7 @@ import numpy as np
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.inference.full_volume import predict_label_map
+from keras_isample.progress import SILENT
 from keras_isample.volumes.overlap import dice_per_class
 
 
@@ -27,13 +28,17 @@ class VolumeDice(keras.callbacks.Callback):
         every: Epochs between two validations.
         tile_memory: About how many bytes the maps of one tile may take; if
             `None`, as `predictor_for` says.
+        progress: Called with (cases done, cases in all) while scans are
+            prepared.
 
     Attributes:
+        reporter: The `Reporter` that shows the cases that are segmented;
+            silent unless another one is set.
         also: Number of an epoch, counted from 1, that is validated whatever
             `every` says; none if `None`.
     """
 
-    def __init__(self, cohort, *, every=1, tile_memory=None):
+    def __init__(self, cohort, *, every=1, tile_memory=None, progress=None):
         super().__init__()
         if not isinstance(cohort, Cohort):
             raise ValueError(
@@ -44,9 +49,10 @@ class VolumeDice(keras.callbacks.Callback):
                 f"Argument `every` must be at least 1. Received: {every}."
             )
         self.class_names = cohort.class_names
-        self.cases = prepare_cohort(cohort)
+        self.cases = prepare_cohort(cohort, progress=progress)
         self.every = every
         self.tile_memory = tile_memory
+        self.reporter = SILENT
         self.also = None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -73,19 +79,23 @@ class VolumeDice(keras.callbacks.Callback):
         num_classes = len(self.class_names)
         table = np.full((len(self.cases), num_classes), np.nan)
         accuracy = np.full(len(self.cases), np.nan)
-        for number, case in enumerate(self.cases):
-            prediction = predict_label_map(
-                self.model,
-                case.scan(),
-                tile_memory=self.tile_memory,
-                repeatable=True,
-            )
-            labels = case.labels()
-            row = dice_per_class(labels, prediction, num_classes)
-            row[list(case.missing)] = np.nan
-            table[number] = row
-            if not case.missing:
-                accuracy[number] = np.mean(labels == prediction)
+        phase = self.reporter.phase("validation", len(self.cases), item="case")
+        with phase:
+            for number, case in enumerate(self.cases):
+                prediction = predict_label_map(
+                    self.model,
+                    case.scan(),
+                    tile_memory=self.tile_memory,
+                    repeatable=True,
+                    progress=phase.within,
+                )
+                labels = case.labels()
+                row = dice_per_class(labels, prediction, num_classes)
+                row[list(case.missing)] = np.nan
+                table[number] = row
+                if not case.missing:
+                    accuracy[number] = np.mean(labels == prediction)
+                phase(number + 1)
         return table, accuracy
 
 

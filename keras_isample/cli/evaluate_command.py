@@ -7,7 +7,7 @@ from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.prediction_options import prediction_options
-from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.cli.shown_progress import shown_progress
 from keras_isample.errors import InputError
 
 
@@ -78,27 +78,33 @@ def evaluate(
         check_inputs(run, [data] if data else [])
     else:
         check_inputs(reference, [prediction])
-    with loading_keras():
-        from keras_isample.commands.evaluate import evaluate_run
-        from keras_isample.commands.evaluate_folders import evaluate_folders
-        from keras_isample.metrics.summary import format_table
+    with shown_progress(quiet) as reporter:
+        with loading_keras(reporter):
+            from keras_isample.commands.evaluate import evaluate_run
+            from keras_isample.commands.evaluate_folders import evaluate_folders
+            from keras_isample.metrics.summary import format_table
 
-    if run:
-        with ProgressBar("evaluating", quiet) as progress:
-            summary, path = evaluate_run(
-                run,
-                split,
-                data=data,
-                tile_memory=size,
-                postprocess=postprocess,
-                sides=sides,
-                overwrite=overwrite,
-                progress=progress,
-            )
-    else:
-        summary, path = evaluate_folders(
-            reference, prediction, overwrite=overwrite
-        )
+        if run:
+            with reporter.phase("evaluating", item="case") as phase:
+                summary, path = evaluate_run(
+                    run,
+                    split,
+                    data=data,
+                    tile_memory=size,
+                    postprocess=postprocess,
+                    sides=sides,
+                    overwrite=overwrite,
+                    progress=phase,
+                    voxels=phase.within,
+                )
+        else:
+            with reporter.phase("evaluating label maps") as phase:
+                summary, path = evaluate_folders(
+                    reference,
+                    prediction,
+                    overwrite=overwrite,
+                    progress=phase,
+                )
     click.echo(format_table(summary))
     if "sides" in summary:
         click.echo(format_table(summary["sides"]))

@@ -8,6 +8,7 @@ import sys
 import click
 
 from keras_isample.cli.interruption import interruption
+from keras_isample.cli.shown_progress import LogLines
 from keras_isample.errors import InputError
 from keras_isample.version import __version__
 
@@ -73,6 +74,7 @@ def main(verbose):
     logging.basicConfig(
         format="keras-isample: %(message)s",
         level=logging.INFO if verbose else logging.WARNING,
+        handlers=[LogLines()],
     )
     if not verbose:
         # Remarks on how often functions are traced.

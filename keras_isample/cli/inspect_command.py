@@ -5,7 +5,8 @@ import json
 import click
 
 from keras_isample.cli.group import main
-from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.cli.shown_progress import echo
+from keras_isample.cli.shown_progress import shown_progress
 
 
 @main.command()
@@ -32,12 +33,14 @@ def inspect(data, labels, modality, intensity, as_json, quiet):
     from keras_isample.data.inspection import report_as_json
 
     names = [name.strip() for name in labels.split(",") if name.strip()]
-    cohort = read_cohort(
-        data, names or None, modality=modality, intensity=intensity
-    )
-    click.echo(cohort.describe(), err=as_json)
-    with ProgressBar("reading scans", quiet) as progress:
-        reports = inspect_cohort(cohort, progress=progress)
+    with shown_progress(quiet) as reporter:
+        with reporter.phase("reading headers"):
+            cohort = read_cohort(
+                data, names or None, modality=modality, intensity=intensity
+            )
+        echo(cohort.describe(), err=as_json)
+        with reporter.phase("reading scans", len(cohort.cases)) as phase:
+            reports = inspect_cohort(cohort, progress=phase)
     if as_json:
         click.echo(json.dumps(report_as_json(reports), indent=1))
     else:

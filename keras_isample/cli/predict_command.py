@@ -7,7 +7,8 @@ from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.prediction_options import prediction_options
-from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.cli.shown_progress import echo
+from keras_isample.cli.shown_progress import shown_progress
 
 
 @main.command()
@@ -27,18 +28,20 @@ def predict(
     """
     size = tile_bytes(tile_memory)
     check_inputs(run, inputs)
-    with loading_keras():
-        from keras_isample.commands.predict import predict as run_prediction
+    with shown_progress(quiet) as reporter:
+        with loading_keras(reporter):
+            from keras_isample.commands.predict import predict as segment
 
-    with ProgressBar("segmenting", quiet) as progress:
-        run_prediction(
-            run,
-            inputs,
-            out,
-            tile_memory=size,
-            probabilities=probabilities,
-            postprocess=postprocess,
-            overwrite=overwrite,
-            say=click.echo,
-            progress=progress,
-        )
+        with reporter.phase("segmenting", item="case") as phase:
+            segment(
+                run,
+                inputs,
+                out,
+                tile_memory=size,
+                probabilities=probabilities,
+                postprocess=postprocess,
+                overwrite=overwrite,
+                say=echo,
+                progress=phase,
+                voxels=phase.within,
+            )

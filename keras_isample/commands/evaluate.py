@@ -30,6 +30,7 @@ def evaluate_run(
     sides=False,
     overwrite=False,
     progress=None,
+    voxels=None,
 ):
     """Predicts a part of a run's data, or of other data, and evaluates it.
 
@@ -48,7 +49,9 @@ def evaluate_run(
         sides: Whether left and right of merged classes are reported apart
             too, as a summary of its own under `sides`.
         overwrite: Whether an older evaluation is replaced.
-        progress: Called with (cases done, cases in all).
+        progress: Called with (cases done, cases in all), first with 0.
+        voxels: Called with (voxels done, voxels in all) of a scan while it is
+            predicted.
 
     Returns:
         `(summary, path)`.
@@ -79,8 +82,12 @@ def evaluate_run(
     out.mkdir(parents=True, exist_ok=True)
     write_label_tables(out, cohort.class_names)
     cases, side_cases = [], []
+    if progress:
+        progress(0, len(cohort.cases))
     for done, case in enumerate(cohort.cases, start=1):
-        prediction, _ = predict_case(model, case, tile_memory, postprocess)
+        prediction, _ = predict_case(
+            model, case, tile_memory, postprocess, progress=voxels
+        )
         file = out / label_file_name(case)
         write_volume(file, prediction, overwrite=True)
         cases.append(_evaluate_case(cohort, case, prediction, file))

@@ -19,7 +19,14 @@ _VALUES = 65536
 """Label maps are read as uint8 or uint16."""
 
 
-def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
+def evaluate_folders(
+    reference,
+    prediction,
+    *,
+    out=None,
+    overwrite=False,
+    progress=None,
+):
     """Evaluates label maps in one folder against those in another.
 
     Every reference needs a prediction with the same file name; what else lies
@@ -32,6 +39,8 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
         prediction: Folder of predicted label maps.
         out: File to write; `summary.json` in `prediction` if `None`.
         overwrite: Whether an older summary is replaced.
+        progress: Called with (steps done, steps in all). A case takes two:
+            all are checked before the first is evaluated.
 
     Returns:
         `(summary, path)`.
@@ -53,7 +62,12 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
             "Predict every case of the reference folder",
         )
     pairs = [(truths[name], guesses[name]) for name in names]
-    found = [_found(*pair) for pair in pairs]
+    steps = 2 * len(pairs)
+    found = []
+    for pair in pairs:
+        found.append(_found(*pair))
+        if progress:
+            progress(len(found), steps)
     matched = match_labels(
         reference,
         prediction,
@@ -63,7 +77,11 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
     for files, values in zip(pairs, found, strict=True):
         _check_named(files[0], values[0], matched.reference)
         _check_named(files[1], values[1], matched.prediction)
-    cases = [_case(truth, guess, matched) for truth, guess in pairs]
+    cases = []
+    for pair in pairs:
+        cases.append(_case(*pair, matched))
+        if progress:
+            progress(len(found) + len(cases), steps)
     summary = summarize(cases, matched.names)
     write_summary(target, summary)
     return summary, target

@@ -29,6 +29,7 @@ def predict(
     overwrite=False,
     say=lambda text: None,
     progress=None,
+    voxels=None,
 ):
     """Segments scans and writes `<case>.nii.gz` into a folder.
 
@@ -46,7 +47,9 @@ def predict(
         postprocess: `"largest-component"` or `"none"`.
         overwrite: Whether existing files are replaced.
         say: Called with a line per case.
-        progress: Called with (cases done, cases in all).
+        progress: Called with (cases done, cases in all), first with 0.
+        voxels: Called with (voxels done, voxels in all) of a scan while it is
+            predicted.
 
     Returns:
         Files of the label maps.
@@ -73,11 +76,13 @@ def predict(
         check_label_tables(out, names)
     for case in cases:
         check_headers(case, model.metadata["num_channels"])
+    if progress:
+        progress(0, len(cases))
     for done, (case, target, extra) in enumerate(
         zip(cases, targets, extras, strict=True), start=1
     ):
         labels, chances = predict_case(
-            model, case, tile_memory, postprocess, probabilities
+            model, case, tile_memory, postprocess, probabilities, voxels
         )
         if done == 1:
             out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +111,9 @@ def label_file_name(case):
     return case.name + ending_of(case.images[0].name)
 
 
-def predict_case(model, case, tile_memory, postprocess, probabilities=False):
+def predict_case(
+    model, case, tile_memory, postprocess, probabilities=False, progress=None
+):
     """Labels, and probabilities or `None`, of one case on its own grid."""
     try:
         result = predict_volume(
@@ -115,6 +122,7 @@ def predict_case(model, case, tile_memory, postprocess, probabilities=False):
             load_channels(case),
             tile_memory=tile_memory,
             return_probabilities=probabilities,
+            progress=progress,
         )
     except TileMemoryError as error:
         raise too_little_memory(error) from error

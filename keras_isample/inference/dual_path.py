@@ -67,7 +67,7 @@ class DualPathPredictor:
                 f"Received: tile_memory={tile_memory}."
             )
 
-    def tiles(self, scan, *, repeatable=True):
+    def tiles(self, scan, *, repeatable=True, progress=None):
         """Predicts a scan.
 
         Args:
@@ -76,6 +76,7 @@ class DualPathPredictor:
                 frequent sizes of tiles are compiled, which is faster; after
                 many scans there may be no further ones, and what a scan gives
                 then differs by rounding.
+            progress: Called with (voxels done, voxels in all) after each tile.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
@@ -106,6 +107,7 @@ class DualPathPredictor:
             ),
             np.float32,
         )
+        done = 0
         for slab, slab_stop, tiles in slabs:
             coarse = self._coarse_maps(context, slab, slab_stop)
             for place, boxes in tiles:
@@ -123,6 +125,9 @@ class DualPathPredictor:
                     for n, a in zip(scan.shape, first, strict=True)
                 )
                 yield first, tile[inside]
+                done += tile[inside].size // self.num_classes
+                if progress is not None:
+                    progress(done, np.prod(scan.shape))
 
     def tile_bytes(self, x, y, z):
         """Bytes that a tile of these sides, in context voxels, takes."""

@@ -61,12 +61,13 @@ class PlainPredictor:
         self.halo = -(-max(reach(self._network.model)) // self._multiple)
         self._memory = tile_memory
 
-    def tiles(self, scan, *, repeatable=True):
+    def tiles(self, scan, *, repeatable=True, progress=None):
         """Predicts a scan.
 
         Args:
             scan: A `Scan`.
             repeatable: Whether a scan must always give the same bits. It does.
+            progress: Called with (voxels done, voxels in all) after each tile.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
@@ -82,6 +83,7 @@ class PlainPredictor:
         self._network.update()
         multiple = self._multiple
         blocks = [-(-n // multiple) for n in scan.shape]
+        done = 0
         for place in tiles_of((0, 0, 0), blocks, self.tile_sides(blocks)):
             first = [max(0, part.start - self.halo) for part in place]
             stop = [
@@ -99,7 +101,11 @@ class PlainPredictor:
                 for part, a, n in zip(place, first, scan.shape, strict=True)
             )
             start = tuple(multiple * part.start for part in place)
-            yield start, self._network(image[None])[0][inner]
+            probabilities = self._network(image[None])[0][inner]
+            yield start, probabilities
+            done += probabilities.size // self.num_classes
+            if progress is not None:
+                progress(done, np.prod(scan.shape))
 
     def check(self, shape):
         """Refuses a scan that no tile is small enough for.

@@ -49,12 +49,14 @@ class SlicePredictor:
             )
         return axis
 
-    def tiles(self, scan, *, repeatable=True):
+    def tiles(self, scan, *, repeatable=True, progress=None):
         """Predicts a scan.
 
         Args:
             scan: A `Scan`.
             repeatable: Whether a scan must always give the same bits. It does.
+            progress: Called with (voxels done, voxels in all) after each
+                batch of slices.
 
         Yields:
             `(start, probabilities)`: first voxel of a slab and float32
@@ -68,10 +70,10 @@ class SlicePredictor:
         axis = self.axis
         self._network.update()
         if axis == 0:
-            for first, batch in self._batches(scan, axis):
+            for first, batch in self._batches(scan, axis, progress):
                 yield (first, 0, 0), batch
             return
-        held = self._all_slices(scan, axis)
+        held = self._all_slices(scan, axis, progress)
         row = held[:, 0].nbytes
         rows = max(1, int(self._memory // 2 // row))
         for first in range(0, scan.shape[0], rows):
@@ -85,7 +87,7 @@ class SlicePredictor:
         size = voxels * (self._network.bytes_per_voxel + held)
         return max(1, int(self._memory // size))
 
-    def _batches(self, scan, axis):
+    def _batches(self, scan, axis, progress):
         """Pairs of a first slice and probabilities `(n, rows, columns, c)`."""
         multiple = self._network.multiple
         shape = [n for i, n in enumerate(scan.shape) if i != axis]
@@ -98,8 +100,11 @@ class SlicePredictor:
             images = np.moveaxis(scan.read(start, stop), axis, 0)
             result = self._network(images)
             yield first, result[:, : shape[0], : shape[1]]
+            if progress is not None:
+                done = min(first + count, scan.shape[axis])
+                progress(done * np.prod(shape), np.prod(scan.shape))
 
-    def _all_slices(self, scan, axis):
+    def _all_slices(self, scan, axis, progress):
         shape = [n for i, n in enumerate(scan.shape) if i != axis]
         shape = (scan.shape[axis], *shape, self.num_classes)
         size = 4 * np.prod(shape, dtype=np.int64)
@@ -109,6 +114,6 @@ class SlicePredictor:
             held = np.memmap(
                 tempfile.TemporaryFile(), np.float32, "w+", shape=shape
             )
-        for first, batch in self._batches(scan, axis):
+        for first, batch in self._batches(scan, axis, progress):
             held[first : first + len(batch)] = batch
         return held

@@ -26,6 +26,8 @@ from keras_isample.config import AutoLRConfig
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
+from keras_isample.progress import SILENT
+from keras_isample.progress import Reporter
 from keras_isample.training.executors import make_executor
 from keras_isample.training.genetic import TruncationSelection
 from keras_isample.training.genetic import WinnerTakesAll
@@ -84,6 +86,7 @@ class AutoLR:
         on_progress: Callable[[dict], None] | None = None,
         say: Callable[[str], None] = log.info,
         progress: Callable[[int, int], None] | None = None,
+        reporter: Reporter = SILENT,
     ) -> FitResult:
         """Trains all periods and writes the run folder.
 
@@ -97,6 +100,8 @@ class AutoLR:
             say: Called with each line meant for the user.
             progress: Called with (cases done, cases in all) while scans are
                 prepared.
+            reporter: The `Reporter` that shows how far everything is; silent
+                by default.
 
         Raises:
             InputError: If data or settings cannot be used, the folder holds a
@@ -111,6 +116,7 @@ class AutoLR:
             command_line=command_line,
             say=say,
             progress=progress,
+            reporter=reporter,
         )
         with executor, opened as (folder, data):
             if not data.validation.cases:
@@ -124,7 +130,13 @@ class AutoLR:
                 say(_origin(self.config.network.init_from, data))
             del data
             population = Population(
-                self.config, self.operator, folder, names, on_progress, say
+                self.config,
+                self.operator,
+                folder,
+                names,
+                on_progress,
+                say,
+                reporter,
             )
             record = population.train(executor)
             folder.update_manifest(

@@ -16,6 +16,9 @@ from keras_isample.training.autolr_record import kept_rows
 from keras_isample.training.history import write_history
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
+from keras_isample.training.member_life import LifeReader
+from keras_isample.training.member_life import forget_life
+from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.state import load_progress
 from keras_isample.volumes.files import written_whole
@@ -39,18 +42,23 @@ class Population:
         names: Foreground classes.
         on_progress: See `AutoLR.fit`.
         say: See `AutoLR.fit`.
+        reporter: See `AutoLR.fit`.
 
     Attributes:
         record: The `PopulationRecord`.
     """
 
-    def __init__(self, config, operator, folder, names, on_progress, say):
+    def __init__(
+        self, config, operator, folder, names, on_progress, say, reporter
+    ):
         self.config = config
         self.operator = operator
         self.folder = folder
         self.names = names
         self.on_progress = on_progress or (lambda rows: None)
         self.say = say
+        self._shown = PopulationProgress(reporter)
+        self._life = LifeReader(reporter.clock)
         if folder.autolr_file.exists():
             self.record = PopulationRecord.load(folder.autolr_file)
             done = len(self.record.periods)
@@ -73,7 +81,7 @@ class Population:
                 f"{self.config.autolr.period}: the rate is chosen, but never "
                 "changed; use more --epochs or a shorter --period"
             )
-        with executor:
+        with executor, self._shown:
             while self.record.epochs_done() < epochs:
                 self._train_period(executor)
         return self.record
@@ -145,13 +153,15 @@ class Population:
         }
         waiting = [task for task in tasks if task.member not in outcomes]
         deaths = dict.fromkeys(range(len(tasks)), 0)
-        running = 0
+        running = {}
         while waiting or running:
             while waiting and executor.has_room():
-                executor.start(waiting.pop(0))
-                running += 1
+                task = waiting.pop(0)
+                running[task.member] = task
+                forget_life(RunFolder(task.folder).life_file)
+                executor.start(task)
             for task, outcome in executor.poll(_POLL):
-                running -= 1
+                del running[task.member]
                 if outcome.kind == "refused":
                     raise InputError(
                         f"member {task.member + 1}",
@@ -173,7 +183,15 @@ class Population:
             if any(rows.values()):
                 self.folder.remove_replaced()
             self.on_progress(rows)
+            self._shown(rows, self._doing(waiting, running))
         return [outcomes[task.member] for task in tasks]
+
+    def _doing(self, waiting, running):
+        """Words on what each member that has not ended is doing."""
+        words = {task.member: "waiting for its turn" for task in waiting}
+        for member, task in running.items():
+            words[member] = self._life.read(RunFolder(task.folder).life_file)
+        return words
 
     def _cure(self):
         if self.folder.has_begun():

@@ -12,6 +12,8 @@ import numpy as np
 from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.config import Config
 from keras_isample.errors import InputError
+from keras_isample.progress import SILENT
+from keras_isample.progress import Reporter
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
 from keras_isample.training.resumed_length import refuse_shorter
@@ -33,6 +35,11 @@ _LOCK = ".keras-isample.lock"
 
 _PATIENCE = 5
 """Seconds to wait for another process that may just be ending."""
+
+
+_BUILDING = (
+    "building the network and its first step (this takes about half a minute)"
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ def fit(
     callbacks=(),
     say: Callable[[str], None] = log.info,
     progress: Callable[[int, int], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> FitResult:
     """Trains a model as `config` says and writes the run folder.
 
@@ -74,6 +82,8 @@ def fit(
         say: Called with each line meant for the user.
         progress: Called with (cases done, cases in all) while scans are
             prepared.
+        reporter: The `Reporter` that shows how far everything is; silent by
+            default.
 
     Raises:
         InputError: If data or settings cannot be used, the folder holds a
@@ -93,11 +103,13 @@ def fit(
         command_line=command_line,
         say=say,
         progress=progress,
+        reporter=reporter,
     ) as (folder, data):
         if replay is not None and not folder.replayed_file.exists():
             replay.save(folder.replayed_file)
-        trainer = Trainer(config, data, strategy)
-        rows = trainer.restore(folder)
+        with reporter.phase("building the network", notice=_BUILDING):
+            trainer = Trainer(config, data, strategy, reporter)
+            rows = trainer.restore(folder)
         if rows:
             say(f"resuming {folder.path} after epoch {len(rows)}")
         elif config.network.init_from:
@@ -112,7 +124,7 @@ def fit(
                 f"has not risen for {recorder.patience} epochs"
             )
         if config.training.save_error_maps:
-            _save_error_maps(folder, trainer.sampler)
+            _save_error_maps(folder, trainer.sampler, reporter)
         folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
     return FitResult(folder.path, recorder.best, recorder.rows)
 
@@ -127,6 +139,7 @@ def opened_run(
     command_line=(),
     say: Callable[[str], None] = log.info,
     progress: Callable[[int, int], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Iterator[tuple[RunFolder, PreparedData]]:
     """Prepares the data of a run and makes its folder, or reopens it.
 
@@ -147,7 +160,8 @@ def opened_run(
         folder.config()
     else:
         _check_source(config, folder)
-    data = read_run_data(config, say)
+    with reporter.phase("reading headers"):
+        data = read_run_data(config, say)
     config = data.config
     manifest = new_manifest(data.parts, config.data.seed, command_line)
     if not resume:
@@ -160,7 +174,8 @@ def opened_run(
         else:
             folder.create(config, manifest, overwrite=overwrite)
         try:
-            prepared = data.prepare(progress)
+            with reporter.phase("preparing scans", also=progress) as phase:
+                prepared = data.prepare(phase)
             folder.check_data(prepared.fingerprint())
             if config.training.early_stopping and not prepared.validation.cases:
                 raise InputError(
@@ -234,15 +249,19 @@ def _train(config, folder, trainer, rows, replay, callbacks):
         ) from error
 
 
-def _save_error_maps(folder, sampler):
-    for index, case in enumerate(sampler.cases):
-        error_map = sampler.error_maps[index]
-        if error_map is None:
-            continue
-        values = np.load(error_map.path, mmap_mode="r") / np.float32(255)
-        folder.saved_error_maps.mkdir(exist_ok=True)
-        write_volume(
-            folder.saved_error_maps / f"{case.name}.nii.gz",
-            Volume(values, case.affine),
-            overwrite=True,
-        )
+def _save_error_maps(folder, sampler, reporter):
+    maps = [
+        (case, sampler.error_maps[index])
+        for index, case in enumerate(sampler.cases)
+        if sampler.error_maps[index] is not None
+    ]
+    with reporter.phase("saving error maps", len(maps)) as phase:
+        for done, (case, error_map) in enumerate(maps, start=1):
+            values = np.load(error_map.path, mmap_mode="r") / np.float32(255)
+            folder.saved_error_maps.mkdir(exist_ok=True)
+            write_volume(
+                folder.saved_error_maps / f"{case.name}.nii.gz",
+                Volume(values, case.affine),
+                overwrite=True,
+            )
+            phase(done)

@@ -38,6 +38,7 @@ class RunFolder:
         self.replayed_file = self.path / "replayed.json"
         self.figure_folder = self.path / "figures"
         self.log_folder = self.path / "logs"
+        self.life_file = self.path / "life.json"
         self._replaced = self.path / ".replaced"
 
     @property

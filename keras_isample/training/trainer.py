@@ -9,12 +9,14 @@ from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
+from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
+from keras_isample.progress import SILENT
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.model_files import load_model
@@ -45,6 +47,7 @@ class Trainer:
         config: All settings.
         data: The run's `PreparedData`.
         strategy: The `tf.distribute.Strategy` to build under, if there is one.
+        reporter: The `Reporter` that shows steps, error maps and validation.
 
     Attributes:
         model: The compiled model; its optimizer is built.
@@ -52,15 +55,23 @@ class Trainer:
         loss: The loss.
     """
 
-    def __init__(self, config: Config, data: PreparedData, strategy=None):
+    def __init__(
+        self,
+        config: Config,
+        data: PreparedData,
+        strategy=None,
+        reporter=SILENT,
+    ):
         self.config = config
         self.data = data
+        self.data.validation.reporter = reporter
+        self._reporter = reporter
         keras.utils.set_random_seed(config.data.seed)
         check_sampling(config, data.axis)
         self.sampler = _sampler(config, data)
-        self._maps = _error_maps(config, self.sampler)
+        self._maps = _error_maps(config, self.sampler, reporter)
         self._average = _average(config)
-        self._statistics = _statistics(config, self.sampler)
+        self._statistics = _statistics(config, self.sampler, reporter)
         metrics = [getattr(self._maps, "metric", None)]
         metrics = [metric for metric in metrics if metric is not None]
         self.loss = None
@@ -176,6 +187,7 @@ class Trainer:
                     self._maps,
                     self.data.validation,
                     *callbacks,
+                    ProgressReport(self._reporter),
                     ScalarLog(log_folder or folder.log_folder),
                     recorder,
                 ],
@@ -253,15 +265,15 @@ def _average(config):
     return AveragedWeights() if config.optimizer.ema_momentum else None
 
 
-def _statistics(config, sampler):
+def _statistics(config, sampler, reporter):
     """The callback of what is measured for prediction, if there is one."""
     batches = config.training.normalization_batches
     if not batches:
         return []
-    return [NormalizationUpdate(sampler, batches=batches)]
+    return [NormalizationUpdate(sampler, batches=batches, reporter=reporter)]
 
 
-def _error_maps(config, sampler):
+def _error_maps(config, sampler, reporter):
     """The callback that makes the error maps."""
     settings = config.sampling
     if settings.is_online:
@@ -272,10 +284,12 @@ def _error_maps(config, sampler):
             gpu=spare_gpu(config.training.devices),
             tile_memory=config.training.tile_bytes,
             remove_replaced=False,
+            reporter=reporter,
         )
     return ErrorMapUpdate(
         sampler,
         num_cases=settings.num_error_map_cases,
         tile_memory=config.training.tile_bytes,
         remove_replaced=False,
+        reporter=reporter,
     )

@@ -193,7 +193,7 @@ def test_run_is_evaluated_on_its_test_cases(evaluated):
     assert case["reference_file"].endswith(f"labels/{name}.nii.gz")
     assert summary["labels"] == {"1": "ball", "2": "bead"}
     assert set(summary["mean"]["1"]) == PROMISED
-    assert calls == [(1, 1)]
+    assert calls == [(0, 1), (1, 1)]
 
 
 def test_predictions_lie_beside_and_give_the_same_metrics(
