@@ -286,3 +286,45 @@ def assert_same_end():
             assert one.read_bytes() == two.read_bytes()
 
     return check
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands until `step` turns it."""
+
+    class Clock:
+        now = 1000.0
+
+        def __call__(self):
+            return self.now
+
+        def step(self, seconds):
+            self.now += seconds
+
+    return Clock()
+
+
+@pytest.fixture
+def listener():
+    """A `Reporter` that keeps what it is told in `heard`."""
+    from keras_isample.progress import Reporter
+
+    class Listener(Reporter):
+        def __init__(self):
+            super().__init__()
+            self.heard = []
+            self.said = []
+
+        def begun(self, phase):
+            self.heard.append(f"begin {phase.title}")
+
+        def moved(self, phase):
+            self.heard.append(phase.head())
+
+        def ended(self, phase):
+            self.heard.append(f"end {phase.title}")
+
+        def say(self, text):
+            self.said.append(text)
+
+    return Listener()

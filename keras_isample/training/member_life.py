@@ -97,7 +97,7 @@ class LifeReader:
             return f"starting, {clock_text(now - since)} so far"
         text = str(content.get("text", ""))
         if now - since >= _SILENCE:
-            text += f" (no sign of it for {now - since:.0f} s)"
+            text += f" (no sign of it for {clock_text(now - since)})"
         return text
 
 

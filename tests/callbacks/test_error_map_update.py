@@ -260,3 +260,15 @@ def test_a_network_of_slices_needs_slices(make_case):
     sampler = ISample([case], geometry=PlainGeometry(8))
     with pytest.raises(ValueError, match="Use a SliceGeometry"):
         introduce(unet(2, width=0.1), sampler)
+
+
+def test_cases_and_their_tiles_are_shown(cases, model, listener):
+    updated(small(cases), model, num_cases=2, reporter=listener)
+    assert listener.heard == [
+        "begin error maps",
+        "error maps: case 1 of 2, 100 % of its voxels",
+        "error maps: case 2 of 2",
+        "error maps: case 2 of 2, 100 % of its voxels",
+        "error maps: 2 of 2",
+        "end error maps",
+    ]

@@ -109,3 +109,24 @@ def test_every_must_be_at_least_1(write_cohort):
     cohort = write_cohort([image_of(first(20))], masks, ["a"])
     with pytest.raises(ValueError, match="`every`"):
         VolumeDice(cohort, every=0)
+
+
+def test_cases_and_their_tiles_are_shown(callback, listener):
+    callback.reporter = listener
+    callback.on_epoch_end(1, {})
+    assert listener.heard == [
+        "begin validation",
+        "validation: case 1 of 2, 100 % of its voxels",
+        "validation: case 2 of 2",
+        "validation: case 2 of 2, 100 % of its voxels",
+        "validation: 2 of 2",
+        "end validation",
+    ]
+
+
+def test_preparing_is_counted(write_cohort):
+    masks = [first(20).astype(np.uint8)]
+    cohort = write_cohort([image_of(first(20))], masks, ["a"])
+    calls = []
+    VolumeDice(cohort, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 1)]

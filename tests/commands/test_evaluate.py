@@ -72,6 +72,12 @@ def test_dice_by_hand(folders):
     assert summary["foreground_mean"]["Dice"] == pytest.approx(5 / 6)
 
 
+def test_both_readings_of_each_case_are_counted(folders):
+    calls = []
+    evaluate_folders(*folders, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_summary_is_written_beside_the_predictions(folders):
     summary, path = evaluate_folders(*folders)
     assert path == folders[1] / "summary.json"
@@ -170,7 +176,8 @@ def evaluated(tmp_path_factory, ball_run):
         run,
         "test",
         tile_memory=MEMORY,
-        progress=lambda *call: calls.append(call),
+        progress=lambda *call: calls.append(("cases", *call)),
+        voxels=lambda *call: calls.append(("voxels", *call)),
     )
     assert path == run / "evaluation/test/summary.json"
     return run, summary, path, calls
@@ -193,7 +200,11 @@ def test_run_is_evaluated_on_its_test_cases(evaluated):
     assert case["reference_file"].endswith(f"labels/{name}.nii.gz")
     assert summary["labels"] == {"1": "ball", "2": "bead"}
     assert set(summary["mean"]["1"]) == PROMISED
-    assert calls == [(0, 1), (1, 1)]
+    cases = [call for call in calls if call[0] == "cases"]
+    assert cases == [("cases", 0, 1), ("cases", 1, 1)]
+    # The last tile comes before the case is done.
+    kind, done, total = calls[-2]
+    assert kind == "voxels" and done == total
 
 
 def test_predictions_lie_beside_and_give_the_same_metrics(

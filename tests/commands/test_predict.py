@@ -152,7 +152,7 @@ def test_largest_component_stays(tmp_path, ball_run, scan, monkeypatch):
 
 @pytest.mark.slow
 def test_every_case_is_said_and_counted(tmp_path, ball_run, ball_data):
-    lines, calls = [], []
+    lines, calls, tiles = [], [], []
     predict(
         ball_run.path,
         [ball_data / "images"],
@@ -160,10 +160,12 @@ def test_every_case_is_said_and_counted(tmp_path, ball_run, ball_data):
         tile_memory=MEMORY,
         say=lines.append,
         progress=lambda *call: calls.append(call),
+        voxels=lambda *call: tiles.append(call),
     )
     expected = [str(tmp_path / f"out/case_{k}.nii.gz") for k in range(4)]
     assert lines == expected
     assert calls == [(k, 4) for k in range(5)]
+    assert sum(done == total for done, total in tiles) == 4
 
 
 def test_existing_files_are_kept(tmp_path, ball_run, scan):

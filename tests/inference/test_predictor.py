@@ -14,6 +14,8 @@ from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
 from keras_isample.models import unet3plus
 
+VOLUME = (None, None, None, 1)
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -80,3 +82,31 @@ def test_an_unknown_network_is_named():
     model.metadata["network"] = "v-net"
     with pytest.raises(ValueError, match="of network 'v-net'"):
         predictor_for(model)
+
+
+@pytest.mark.parametrize(
+    ("make", "memory", "axis"),
+    [
+        (lambda: dual_path_resnet(2, width=0.1), 700_000, None),
+        (lambda: unet(2, input_shape=VOLUME, filters=(2, 3)), 250_000, None),
+        (lambda: unet(2, filters=(2, 3)), 100_000, 0),
+        (lambda: unet(2, filters=(2, 3)), 100_000, 2),
+    ],
+)
+def test_progress_is_told_tile_by_tile(make_case, make, memory, axis):
+    model = make()
+    if axis is not None:
+        model.metadata["axis"] = axis
+    shape = (60, 12, 10)
+    labels = np.random.default_rng(0).integers(0, 2, shape)
+    case = make_case(labels, 300 * labels)
+    calls = []
+    tiles = predictor_for(model, memory).tiles(
+        case.scan(), progress=lambda *call: calls.append(call)
+    )
+    list(tiles)
+    done = [voxels for voxels, _ in calls]
+    assert len(done) > 2
+    assert done == sorted(set(done))
+    assert done[-1] == np.prod(shape)
+    assert {total for _, total in calls} == {np.prod(shape)}

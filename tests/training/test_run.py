@@ -410,6 +410,44 @@ def test_validation_every_second_epoch(tmp_path, ball_config):
     assert 0 <= values.min() < values.max() <= 1
 
 
+def test_all_scans_that_are_prepared_are_counted(ball_config):
+    calls = []
+    data = read_run_data(ball_config())
+    data.prepare(lambda *call: calls.append(call))
+    # Two to train and one to validate with.
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_every_phase_of_a_run_is_shown(tmp_path, ball_config, listener):
+    config = ball_config(epochs=1, steps_per_epoch=2, save_error_maps=True)
+    calls = []
+    fit(
+        config,
+        tmp_path / "run",
+        reporter=listener,
+        progress=lambda *call: calls.append(call),
+    )
+    begun = [line for line in listener.heard if line.startswith("begin ")]
+    assert begun == [
+        "begin reading headers",
+        "begin preparing scans",
+        "begin building the network",
+        "begin compiling the first step",
+        "begin epoch 1/1",
+        "begin normalization",
+        "begin error maps",
+        "begin validation",
+        "begin saving the epoch",
+        "begin saving error maps",
+    ]
+    for title in begun:
+        assert title.replace("begin", "end") in listener.heard
+    assert "epoch 1/1  step 2/2" in listener.heard
+    (line,) = listener.said
+    assert line.startswith("epoch 1/1  loss ")
+    assert calls[-1] == (3, 3)
+
+
 def test_validation_may_take_some_of_its_cases(ball_config):
     cohort = open_cohort(ball_config())
     subsets = set()
