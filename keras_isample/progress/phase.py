@@ -162,5 +162,5 @@ class Phase:
             `None`), and further texts.
         """
         if self.total is None:
-            return [(self.notice or self.title, None, [self.elapsed(now)])]
+            return [(self.title, None, [self.elapsed(now)])]
         return [(self.head(), self.fraction, self.details(now))]

@@ -52,6 +52,8 @@ class TerminalReporter(LineReporter):
                 self._draw(self.phases[-1])
 
     def show_begun(self, phase):
+        if phase.notice:
+            self.say(phase.notice)
         self._draw(phase)
 
     def show_ended(self):

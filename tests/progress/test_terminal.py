@@ -51,9 +51,10 @@ def test_without_a_count_the_time_runs(reporter, screen, clock):
         assert screen.rows == ["building the network  0:45"]
 
 
-def test_a_notice_takes_the_place_of_the_title(reporter, screen, clock):
+def test_a_notice_is_a_line_that_stays(reporter, screen, clock):
     with reporter.phase("building", notice="building (half a minute)"):
-        assert screen.rows == ["building (half a minute)  0:00"]
+        assert screen.rows == ["building (half a minute)", "building  0:00"]
+    assert screen.rows == ["building (half a minute)"]
 
 
 def test_the_outer_phase_comes_back(reporter, screen):
