@@ -10,6 +10,11 @@ COLUMNS = (
     ("val_dice", "Dice", "{:.4f}"),
 )
 
+_NOTICE = (
+    "members build their network and its first step (this takes about half a "
+    "minute)"
+)
+
 
 class PopulationProgress(Phase):
     """Shows every member's newest epoch and what it is doing.
@@ -28,7 +33,7 @@ class PopulationProgress(Phase):
     """
 
     def __init__(self, reporter):
-        super().__init__(reporter, "training a population")
+        super().__init__(reporter, "training a population", notice=_NOTICE)
         self._epochs_told = {}
         self._members, self._doing = {}, {}
 

@@ -18,6 +18,13 @@ def row(epoch, dice=0.5):
     }
 
 
+def lines(reporter):
+    """All lines but the first, which says that networks are built."""
+    first, *others = reporter._stream.getvalue().splitlines()
+    assert first.startswith("members build their network")
+    return others
+
+
 @pytest.fixture
 def reporter(clock):
     return LineReporter(io.StringIO(), clock=clock, beat=None)
@@ -29,7 +36,7 @@ def lines_of(reporter):
         with PopulationProgress(reporter) as progress:
             for members in calls:
                 progress(members, {})
-        return reporter._stream.getvalue().splitlines()
+        return lines(reporter)
 
     return lines_of
 
@@ -67,7 +74,7 @@ def test_what_members_are_doing_is_told_every_half_minute(reporter, clock):
             clock.step(1)
             doing = {1: f"epoch 1/2  step {second}/99", 2: "waiting"}
             progress({0: [], 1: [], 2: []}, doing)
-    assert reporter._stream.getvalue().splitlines() == [
+    assert lines(reporter) == [
         "member 2  epoch 1/2  step 26/99",
         "member 3  waiting",
         "member 2  epoch 1/2  step 53/99",
@@ -79,8 +86,7 @@ def test_before_anything_is_known_it_is_told_that_it_goes_on(reporter, clock):
     with PopulationProgress(reporter):
         clock.step(30)
         reporter.tick()
-    text = reporter._stream.getvalue()
-    assert text == "still training a population, 0:30\n"
+    assert lines(reporter) == ["still training a population, 0:30"]
 
 
 def test_table_has_a_row_for_each_member():
