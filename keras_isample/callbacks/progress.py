@@ -141,8 +141,10 @@ class _Steps(Phase):
         """
         items = self.total * (1 + self._to_come) - self.done
         steps = self.expected(items, now)
-        if steps is None or not self._endings:
-            return steps
+        if not self._endings:
+            return steps if items else None
+        if steps is None:
+            return None
         known = self._endings[1:] or self._endings
         mean = sum(known) / len(known)
         return steps + (1 + self._to_come) * mean

@@ -142,6 +142,10 @@ def test_time_left_has_what_comes_between_epochs(train, clock, reporter):
     assert seen[0, 4] == 35 * 2
     assert seen[1, 4] == 25 * 2 + 3 * 60
     assert seen[3, 9] == 60
+    # After the last step of a single epoch nothing is known.
+    seen.clear()
+    train(epochs=1, steps=10, step=2, ending=60, calls=note)
+    assert seen[0, 9] is None
 
 
 def test_the_first_ending_counts_until_others_are_known(clock, reporter, lines):
