@@ -27,6 +27,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "progress",
     "sampling",
     "training",
     "volumes",
@@ -66,6 +67,7 @@ if not _is_command_line():
     from keras_isample import losses
     from keras_isample import metrics
     from keras_isample import models
+    from keras_isample import progress
     from keras_isample import sampling
     from keras_isample import training
     from keras_isample import volumes

@@ -9,8 +9,8 @@ import json
 import os
 from pathlib import Path
 
+from keras_isample.progress import ShowingReporter
 from keras_isample.progress import clock_text
-from keras_isample.progress.showing import ShowingReporter
 
 _INTERVAL = 2.0
 """Seconds between two writings."""

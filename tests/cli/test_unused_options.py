@@ -3,6 +3,7 @@
 import pytest
 
 from keras_isample.cli.run_settings import new_config
+from keras_isample.progress import SILENT
 
 
 @pytest.mark.parametrize(
@@ -39,5 +40,5 @@ def test_settings_of_a_file_may_be_without_effect(tmp_path, ball_data):
     file = tmp_path / "a.toml"
     file.write_text("epsilon = 0.1\nperiod = 5\n")
     chosen = {"sampling": "uniform", "save_error_maps": False}
-    config = new_config(file, None, ball_data, chosen, quiet=True)
+    config = new_config(file, None, ball_data, chosen, SILENT)
     assert config.sampling.epsilon == 0.1
