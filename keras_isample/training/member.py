@@ -75,12 +75,13 @@ class MemberRunner:
     def __init__(self, run, threads=0):
         _limit_threads(threads)
         from keras_isample.training.devices import strategy_for
+        from keras_isample.training.precision import with_precision
         from keras_isample.training.run_data import read_run_data
         from keras_isample.training.run_folder import RunFolder
         from keras_isample.training.trainer import Trainer
 
         self.folder = RunFolder(run)
-        self.config = self.folder.config()
+        self.config = with_precision(self.folder.config())
         strategy = strategy_for(self.config)
         data = read_run_data(self.config).prepare()
         self.trainer = Trainer(self.config, data, strategy)

@@ -14,6 +14,8 @@ from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
+from keras_isample.training.precision import describe_arithmetic
+from keras_isample.training.precision import with_precision
 from keras_isample.training.resumed_length import refuse_shorter
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_data import read_run_data
@@ -83,6 +85,7 @@ def fit(
         raise InputError(
             "--learning-rate", "is auto", "Use keras_isample.training.AutoLR"
         )
+    config = with_precision(config)
     strategy = strategy_for(config)
     replay = read_replayed(config.optimizer, RunFolder(run), resume)
     with opened_run(
@@ -148,6 +151,7 @@ def opened_run(
     else:
         _check_source(config, folder)
     data = read_run_data(config, say)
+    say(describe_arithmetic(config))
     config = data.config
     manifest = new_manifest(data.parts, config.data.seed, command_line)
     if not resume:

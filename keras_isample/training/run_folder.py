@@ -12,6 +12,11 @@ from pathlib import Path
 from keras_isample.config import Config
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
+from keras_isample.processor import describe_processor
+from keras_isample.processor import instruction_set
+from keras_isample.processor import processor_name
+from keras_isample.processor import usable_cores
+from keras_isample.processor import uses_onednn
 from keras_isample.version import __version__
 from keras_isample.volumes.files import remove_unfinished
 from keras_isample.volumes.files import write_text
@@ -230,7 +235,13 @@ def new_manifest(cohorts, seed, command_line):
     return {
         "versions": versions,
         "backend": keras.backend.backend(),
-        "device": f"{platform.machine()}, {os.cpu_count()} cores",
+        "device": describe_processor(),
+        "processor": {
+            "name": processor_name(),
+            "cores": usable_cores(),
+            "instruction_set": instruction_set(),
+            "onednn": uses_onednn(),
+        },
         "seed": seed,
         "started": _now(),
         "command_line": list(command_line),
