@@ -11,7 +11,7 @@ from keras_isample.data.listing import ending_of
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference.full_volume import predict_volume
-from keras_isample.inference.plain import TileMemoryError
+from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import too_little_memory
 from keras_isample.volumes.components import keep_largest_in_scan

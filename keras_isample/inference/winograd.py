@@ -152,7 +152,7 @@ def _row_functions():
 
     image, _, result = _matrices()
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def mix(rows):
         """Rows `(x, y, z, maps)` to six mixtures, every one of a quarter."""
         count = tf.shape(rows)[0] - 2
@@ -165,7 +165,7 @@ def _row_functions():
         ]
         return [_mixture(weights, parts) for weights in image]
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def unmix(parts, bias, like):
         """Six convolutions to the rows of the result, as many as `like` has."""
         rows = [_mixture(weights, parts) + bias for weights in result]

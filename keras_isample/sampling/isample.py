@@ -48,6 +48,10 @@ from keras_isample.sampling.slices import SliceDraw
 
 log = logging.getLogger(__name__)
 
+as_written = tf.autograph.experimental.do_not_convert
+"""Has a function traced without a translation of its source, which takes half
+of the time of tracing; none here has branches or loops over tensors."""
+
 BLOCK = 192
 """About this many patches are drawn together."""
 
@@ -242,7 +246,7 @@ class ISample:
             outside of the scan whatever `s` is. Slices have two sides.
         """
         patches = self._batches(steps).map(
-            self._reader.read_batch,
+            as_written(self._reader.read_batch),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -293,7 +297,12 @@ class ISample:
                 array.set_shape([per_block, self.batch_size, *shape])
             return tuple(drawn)
 
-        drawn = tf.data.Dataset.range(blocks).map(draw).unbatch().take(steps)
+        drawn = (
+            tf.data.Dataset.range(blocks)
+            .map(as_written(draw))
+            .unbatch()
+            .take(steps)
+        )
         return drawn.apply(tf.data.experimental.assert_cardinality(steps))
 
     def _draw_block(self, block, batches, steps):

@@ -24,11 +24,17 @@ class SGD(FusedUpdates, keras.optimizers.SGD):
     Arguments are those of the Keras class.
     """
 
+    def step_scalars(self, rate):
+        """Rate and momentum."""
+        import tensorflow as tf
+
+        return rate, tf.constant(self.momentum, tf.float32)
+
     def fused_step(self, gradient, variable, scalars):
         """As of `FusedUpdates`."""
         import tensorflow as tf
 
-        (rate,) = scalars
+        rate, momentum = scalars
         if self.momentum == 0:
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=variable.handle, alpha=rate, delta=gradient
@@ -40,7 +46,7 @@ class SGD(FusedUpdates, keras.optimizers.SGD):
             accum=handle(velocity),
             lr=rate,
             grad=gradient,
-            momentum=self.momentum,
+            momentum=momentum,
             use_nesterov=self.nesterov,
         )
 
@@ -66,17 +72,22 @@ class _FusedAdam(FusedUpdates):
     """The update of Adam."""
 
     def step_scalars(self, rate):
-        """Rate and powers of both betas, for the step to come."""
+        """Rate, powers of both betas for the step to come, and constants."""
         import tensorflow as tf
 
         number = tf.cast(self.iterations.value + 1, tf.float32)
-        return rate, tf.pow(self.beta_1, number), tf.pow(self.beta_2, number)
+        beta_1, beta_2, epsilon = (
+            tf.constant(value, tf.float32)
+            for value in (self.beta_1, self.beta_2, self.epsilon)
+        )
+        powers = tf.pow(beta_1, number), tf.pow(beta_2, number)
+        return rate, *powers, beta_1, beta_2, epsilon
 
     def fused_step(self, gradient, variable, scalars):
         """As of `FusedUpdates`."""
         import tensorflow as tf
 
-        rate, first_power, second_power = scalars
+        rate, first_power, second_power, beta_1, beta_2, epsilon = scalars
         index = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -85,9 +96,9 @@ class _FusedAdam(FusedUpdates):
             beta1_power=first_power,
             beta2_power=second_power,
             lr=rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=epsilon,
             grad=gradient,
         )
 
