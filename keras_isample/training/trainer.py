@@ -32,6 +32,7 @@ from keras_isample.training.run_loss import make_run_loss
 from keras_isample.training.state import load_progress
 from keras_isample.training.state import restore_state
 from keras_isample.training.state import save_state
+from keras_isample.training.traced_gradients import forgotten_afterwards
 
 
 class Trainer:
@@ -161,25 +162,26 @@ class Trainer:
             return recorder
         self.data.validation.also = epochs if validate_last else None
         try:
-            self.model.fit(
-                sampler.dataset(config.training.steps_per_epoch),
-                epochs=epochs,
-                initial_epoch=len(rows),
-                verbose=0,
-                shuffle=False,
-                callbacks=[
-                    *([self._average] if self._average else []),
-                    *self._statistics,
-                    DivergenceCheck(),
-                    *self._loss_schedule(),
-                    warmup,
-                    self._maps,
-                    self.data.validation,
-                    *callbacks,
-                    ScalarLog(log_folder or folder.log_folder),
-                    recorder,
-                ],
-            )
+            with forgotten_afterwards():
+                self.model.fit(
+                    sampler.dataset(config.training.steps_per_epoch),
+                    epochs=epochs,
+                    initial_epoch=len(rows),
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[
+                        *([self._average] if self._average else []),
+                        *self._statistics,
+                        DivergenceCheck(),
+                        *self._loss_schedule(),
+                        warmup,
+                        self._maps,
+                        self.data.validation,
+                        *callbacks,
+                        ScalarLog(log_folder or folder.log_folder),
+                        recorder,
+                    ],
+                )
         finally:
             if isinstance(self._maps, ConcurrentErrorMaps):
                 self._maps.close()
