@@ -168,9 +168,7 @@ def _two_folders(place: Path, num_channels: int) -> AllImages | None:
     return AllImages(tuple(cases), tuple(notes))
 
 
-def _with_table(
-    cases: list[Case], table: Path, notes: list[str]
-) -> list[Case]:
+def _with_table(cases: list[Case], table: Path, notes: list[str]) -> list[Case]:
     """The cases with the names and files of a table, and those beside it."""
     found = {case.name: case for case in cases}
     for row in read_case_table(table):

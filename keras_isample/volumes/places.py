@@ -37,9 +37,7 @@ def is_same_place(one: str | os.PathLike, other: str | os.PathLike) -> bool:
 def is_within(path: str | os.PathLike, folder: str | os.PathLike) -> bool:
     """Whether a path leads to a folder or into it; neither need exist."""
     path = Path(path).resolve()
-    return any(
-        is_same_place(place, folder) for place in (path, *path.parents)
-    )
+    return any(is_same_place(place, folder) for place in (path, *path.parents))
 
 
 def _keys(path):
