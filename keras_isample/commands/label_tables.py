@@ -28,8 +28,13 @@ def label_tables(class_names):
 
     Returns:
         `labels.ctbl` (3D Slicer), `labels.txt` (ITK-SNAP) and `labels.json`
-        (name to number).
+        (name to number). A structure that is called like another one, or like
+        the background, has its number behind its name.
     """
+    class_names = [
+        f"{name}_{index}" if name in class_names[:index] else name
+        for index, name in enumerate(class_names)
+    ]
     rows = list(
         enumerate(
             zip(

@@ -79,7 +79,7 @@ class OddScans:
             more = [str(file) for file in files[_NAMED:]]
             if more:
                 scans = count(len(more), "more scan")
-                self._warn(f"{text}: {scans} ({shorten(more)})")
+                self._warn(f"{scans} ({shorten(more)}): {text}.")
         self._found = {}
 
     def _add(self, text, file, detail=""):
@@ -88,7 +88,7 @@ class OddScans:
             return
         files.append(file)
         if len(files) <= _NAMED:
-            self._warn(f"{file}: {text}{detail}")
+            self._warn(f"{file}: {text}{detail}.")
 
     def _look_at_hu(self, path, array):
         low, high = array.min(), array.max()
