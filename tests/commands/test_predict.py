@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -212,13 +213,45 @@ def test_bad_header_is_seen_before_anything_is_written(
 
 
 @pytest.fixture
-def model(tmp_path, threshold_model):
-    """File of a model of class 1 where the intensity is above 0."""
-    model = threshold_model()
-    facts = Preprocessing(spacing=None, class_names=("background", "bright"))
-    model.metadata["preprocessing"] = facts.as_metadata()
-    model.save(tmp_path / "model.keras")
-    return tmp_path / "model.keras"
+def make_model(tmp_path, monkeypatch):
+    """Function that writes a stand-in for a model, see `_threshold`."""
+    models = {}
+
+    def load(path):
+        return models[path]
+
+    def make(name="model.keras", num_channels=1, **facts):
+        facts = Preprocessing(
+            spacing=None, class_names=("background", "bright"), **facts
+        )
+        metadata = {
+            "preprocessing": facts.as_metadata(),
+            "num_channels": num_channels,
+            "num_classes": 2,
+        }
+        models[tmp_path / name] = SimpleNamespace(metadata=metadata)
+        (tmp_path / name).write_text(name)
+        return tmp_path / name
+
+    module = "keras_isample.commands.predict"
+    monkeypatch.setattr(f"{module}.load_model", load)
+    monkeypatch.setattr(f"{module}.predict_volume", _threshold)
+    return make
+
+
+def _threshold(model, channels, *, return_probabilities=False, **options):
+    """Class 1 where the intensity of the first channel is above 0."""
+    bright = (channels[0].array > 0).astype(np.uint8)
+    labels = Volume(bright, channels[0].affine)
+    if return_probabilities:
+        chances = np.stack([255 * (1 - bright), 255 * bright], axis=-1)
+        return labels, Volume(chances, labels.affine)
+    return labels
+
+
+@pytest.fixture
+def model(make_model):
+    return make_model()
 
 
 @pytest.fixture
@@ -268,9 +301,9 @@ def test_damaged_scan_does_not_stop_the_others(tmp_path, model, scans, damage):
 
 
 def test_channel_that_is_damaged_does_not_stop_the_others(
-    tmp_path, threshold_model, scans
+    tmp_path, make_model, scans
 ):
-    threshold_model(num_channels=2).save(tmp_path / "m.keras")
+    model = make_model(num_channels=2)
     for name in "abc":
         (scans / f"{name}.nii.gz").rename(scans / f"{name}_0000.nii.gz")
         shutil.copy(
@@ -279,7 +312,7 @@ def test_channel_that_is_damaged_does_not_stop_the_others(
     cut(scans / "a_0001.nii.gz")
     (scans / "c_0001.nii.gz").unlink()
     with pytest.raises(CasesFailed) as error:
-        run_all(tmp_path / "m.keras", scans, tmp_path / "out")
+        run_all(model, scans, tmp_path / "out")
     starts = [str(failure).split(": ")[0] for failure in error.value.failures]
     assert set(starts) == {f"{scans}/{n}_0001.nii.gz" for n in "ac"}
     assert written(tmp_path / "out") == ["b.nii.gz"]
@@ -293,13 +326,12 @@ def test_scan_that_fails_by_itself_does_not_stop_the_others(
             not (tmp_path / "out/b.nii.gz").exists()
             and (tmp_path / "out/a.nii.gz").exists()
         ):
-            monkeypatch.undo()
+            monkeypatch.setattr(target, _threshold)
             raise RuntimeError("no such kernel\nmore of it")
-        return predict_volume(*args, **options)
+        return _threshold(*args, **options)
 
-    monkeypatch.setattr(
-        "keras_isample.commands.predict.predict_volume", fail_once
-    )
+    target = "keras_isample.commands.predict.predict_volume"
+    monkeypatch.setattr(target, fail_once)
     calls = []
     with pytest.raises(CasesFailed, match="b: failed by itself") as error:
         run_all(
@@ -360,14 +392,13 @@ def test_corrected_label_map_is_kept_and_said(tmp_path, model, scans, caplog):
 
 
 def test_label_map_from_something_else_is_not_taken(
-    tmp_path, model, scans, threshold_model
+    tmp_path, model, scans, make_model
 ):
     out = tmp_path / "out"
     run_all(model, scans, out)
     text = refusal(model, [scans], out, postprocess="none")
     assert "a.nii.gz: exists already, predicted with another --post" in text
-    threshold_model(steepness=50.0).save(tmp_path / "other.keras")
-    text = refusal(tmp_path / "other.keras", [scans], out)
+    text = refusal(make_model("other.keras"), [scans], out)
     assert "exists already, predicted with another model" in text
     shutil.copy(scans / "a.nii.gz", tmp_path / "b.nii.gz")
     array = np.zeros((9, 9, 9), np.int16)
@@ -412,15 +443,10 @@ def test_removed_components_are_said(tmp_path, model, scans, caplog):
 
 
 def test_class_that_is_left_whole_keeps_its_islands(
-    tmp_path, threshold_model, scans, caplog
+    tmp_path, make_model, scans, caplog
 ):
-    model = threshold_model()
-    facts = Preprocessing(
-        spacing=None, class_names=("background", "lesion"), whole=(1,)
-    )
-    model.metadata["preprocessing"] = facts.as_metadata()
-    model.save(tmp_path / "m.keras")
-    path, *_ = run_all(tmp_path / "m.keras", scans, tmp_path / "out")
+    model = make_model(whole=(1,))
+    path, *_ = run_all(model, scans, tmp_path / "out")
     assert read_label_map(path).array.sum() == 4**3 + 1
     assert "removed" not in caplog.text
 
