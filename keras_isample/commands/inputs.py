@@ -59,6 +59,10 @@ def find_inputs(
                     "Predict them into two folders",
                 )
             cases[case.name] = case
+    if not cases:
+        raise InputError(
+            paths[0], "holds no image", "Name scans, or a folder of them"
+        )
     usable = []
     for case in cases.values():
         error = _fault(case, num_channels)

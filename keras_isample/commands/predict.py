@@ -19,6 +19,7 @@ from keras_isample.data.layout import count
 from keras_isample.data.listing import ending_of
 from keras_isample.data.prediction_record import PredictionRecord
 from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.errors import InputError
 from keras_isample.inference.full_volume import predict_volume
 from keras_isample.inference.plain import TileMemoryError
 from keras_isample.training.model_files import load_model
@@ -85,58 +86,110 @@ def predict(
     files = {
         case.name: _output_files(out, case, probabilities) for case in cases
     }
-    check_out(
-        out,
-        run,
-        inputs,
-        cases,
-        {file: case for case in cases for file in files[case.name]},
-    )
-    names = class_names_of(model)
+    owners = {file: case for case in cases for file in files[case.name]}
+    check_out(out, run, inputs, cases, owners)
     cases = _with_good_headers(cases, num_channels, failures)
     if not cases:
         failures.raise_first()
-    check_label_tables(out, names, overwrite)
-    origins = _Origins(run, cases, postprocess)
-    done = set()
-    if not overwrite:
-        groups = {case.name: files[case.name] for case in cases}
-        done = _told_done(out, *split_done(out, groups, origins.of), cases)
+    check_label_tables(out, class_names_of(model), overwrite)
+    writer = _Writer(run, cases, files, out, postprocess, overwrite)
+    todo = writer.missing()
     odd = OddScans(model)
-    record = PredictionRecord(out)
-    todo = [case for case in cases if case.name not in done]
-    written = 0
     for number, case in enumerate(todo, start=1):
         try:
             found = predict_case(
                 model, case, tile_memory, postprocess, probabilities, odd
             )
-            origin = origins.of(case.name)
         except Exception as error:
             failures.add(case.name, error)
         else:
-            if not written:
-                out.mkdir(parents=True, exist_ok=True)
-                write_label_tables(out, names)
-            group = files[case.name]
-            record.begin(origin, [file.name for file in group])
-            for file, volume in zip(group, found.volumes(), strict=True):
-                write_volume(file, volume, overwrite=True)
-            record.complete([file.name for file in group])
-            say(f"{group[0]}")
-            written += 1
+            writer.write(case, found, class_names_of(model))
+            say(f"{files[case.name][0]}")
         if progress:
             progress(number, len(todo))
     odd.finish()
-    if not written and not done:
+    good = [case for case in cases if case.name not in failures.errors]
+    if not good:
         failures.raise_first()
-    results = [
-        files[case.name][0]
-        for case in cases
-        if case.name not in failures.errors
-    ]
+    results = [files[case.name][0] for case in good]
     failures.finish(results)
     return results
+
+
+class _Writer:
+    """Writes label maps into a folder, with a record of what they are from.
+
+    Args:
+        run: Run folder or `.keras` file.
+        cases: The cases to segment.
+        files: Case name to its output files.
+        out: Folder to write to.
+        postprocess: As of `predict`.
+        overwrite: As of `predict`.
+    """
+
+    def __init__(self, run, cases, files, out, postprocess, overwrite):
+        self._cases = {case.name: case for case in cases}
+        self._files = files
+        self._out = out
+        self._overwrite = overwrite
+        self._record = PredictionRecord(out)
+        self._has_tables = False
+        self._images = {}
+        self._shared = {
+            "model": file_digest(model_file(run)),
+            "postprocess": postprocess,
+        }
+
+    def missing(self):
+        """The cases whose label maps are not there yet; the others are told.
+
+        Raises:
+            InputError: If there are files that are of something else.
+        """
+        if self._overwrite:
+            return list(self._cases.values())
+        groups = {name: self._files[name] for name in self._cases}
+        done, changed = split_done(self._out, groups, self._origin)
+        if done:
+            log.warning(
+                "%s: %d of %s already there, kept.",
+                self._out,
+                len(done),
+                count(len(groups), "label map"),
+            )
+        for file in changed:
+            log.warning("%s: changed since predict wrote it, kept.", file)
+        return [c for name, c in self._cases.items() if name not in done]
+
+    def write(self, case, prediction, names):
+        """Writes the files of a case, noted before and afterwards.
+
+        Args:
+            case: The case.
+            prediction: Its `Prediction`.
+            names: Names of the classes, background first.
+        """
+        if not self._has_tables:
+            self._out.mkdir(parents=True, exist_ok=True)
+            write_label_tables(self._out, names)
+            self._has_tables = True
+        files = self._files[case.name]
+        for file in files:
+            ours = self._overwrite or self._record.knows(file.name)
+            if file.exists() and not ours:
+                raise InputError(file, "exists already", "Choose another --out")
+        self._record.begin(self._origin(case.name), [f.name for f in files])
+        for file, volume in zip(files, prediction.volumes(), strict=True):
+            write_volume(file, volume, overwrite=True)
+        self._record.complete([file.name for file in files])
+
+    def _origin(self, name):
+        """What the files of a case are made from, as the record has it."""
+        if name not in self._images:
+            digests = [file_digest(path) for path in self._cases[name].images]
+            self._images[name] = hash_of(digests)
+        return {"images": self._images[name], **self._shared}
 
 
 @dataclass(frozen=True)
@@ -157,25 +210,6 @@ class Prediction:
         return [volume for volume in found if volume is not None]
 
 
-class _Origins:
-    """What label maps are made from, as the record of their folder has it."""
-
-    def __init__(self, run, cases, postprocess):
-        self._cases = {case.name: case for case in cases}
-        self._shared = {
-            "model": file_digest(model_file(run)),
-            "postprocess": postprocess,
-        }
-        self._known = {}
-
-    def of(self, name):
-        """The facts of a case, by its name."""
-        if name not in self._known:
-            images = [file_digest(p) for p in self._cases[name].images]
-            self._known[name] = {"images": hash_of(images), **self._shared}
-        return self._known[name]
-
-
 def _output_files(out, case, probabilities):
     files = [out / label_file_name(case)]
     if probabilities:
@@ -192,20 +226,6 @@ def _with_good_headers(cases, num_channels, failures):
         except Exception as error:
             failures.add(case.name, error)
     return good
-
-
-def _told_done(out, done, changed, cases):
-    """Says which label maps are there already; returns their cases' names."""
-    if done:
-        log.warning(
-            "%s: %d of %s already there, kept.",
-            out,
-            len(done),
-            count(len(cases), "label map"),
-        )
-    for file in changed:
-        log.warning("%s: changed since predict wrote it, kept.", file)
-    return set(done)
 
 
 def class_names_of(model):

@@ -48,7 +48,7 @@ from keras_isample.volumes.volume import to_canonical
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 """Changes whenever entries made by older versions must not be used."""
 
 _ROWS = 64

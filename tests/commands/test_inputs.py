@@ -160,6 +160,11 @@ def test_two_scans_of_one_name_are_refused(tmp_path):
     assert text.startswith(f"{tmp_path}/y/a.nii.gz: has the same case name")
 
 
+def test_data_set_without_images_is_refused(tmp_path):
+    touch(tmp_path / "images")
+    assert "holds no image" in refusal([tmp_path])
+
+
 def test_missing_file_is_refused(tmp_path):
     assert "does not exist" in refusal([tmp_path / "none.nii.gz"])
 
