@@ -37,6 +37,7 @@ def cases_of_run(folder, split):
     cohort = _with_classes_of(folder, config)
     wanted = folder.cases(split)
     names = {case.name for case in cohort.cases}.intersection(wanted)
+    _tell_grown(cohort, folder)
     known = _KnownCases(folder, config)
     if len(names) < len(wanted) and known.are_noted:
         names |= known.renamed(cohort.cases, split)
@@ -52,6 +53,23 @@ def cases_of_run(folder, split):
         return chosen
     known.tell_changed(chosen.cases)
     return _without_seen(chosen, split, known.parts_of(chosen.cases), folder)
+
+
+def _tell_grown(cohort, folder):
+    """Says which cases have come since the run began."""
+    manifest = folder.manifest()["cases"]
+    own = {name for names in manifest.values() for name in names}
+    more = [case.name for case in cohort.cases if case.name not in own]
+    if len(cohort.cases) > len(own):
+        log.warning(
+            "%s: %s (%s) that %s does not know, left out; --data %s takes "
+            "them in.",
+            cohort.path,
+            count(len(more), "case"),
+            shorten(more),
+            folder.path,
+            cohort.path,
+        )
 
 
 def cases_of_others(folder, data, split):

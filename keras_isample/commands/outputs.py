@@ -56,12 +56,15 @@ def check_out(out, run, inputs, cases, files):
     spared = KnownFiles(image for case in cases for image in case.images)
     _check_spared(files, spared, "one of the scans to segment")
     _check_data_folder(out, files)
+    strangers = [file for file in _strangers(out, files) if file.exists()]
     # Looking for these files takes a while where there are many.
-    if any(file.exists() for file in files):
-        for folder in _data_sets(run, inputs, cases):
-            with contextlib.suppress(InputError):
-                spared = KnownFiles(data_files(folder))
-            _check_spared(_strangers(out, files), spared, f"of {folder}")
+    for folder in _data_sets(run, inputs, cases) if strangers else ():
+        try:
+            spared = KnownFiles(data_files(folder))
+        except InputError:
+            continue
+        what = f"a file of the data set {folder}"
+        _check_spared(strangers, spared, what)
 
 
 def split_done(out, files, origins):

@@ -80,9 +80,12 @@ def seen(folder):
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_parts_of_a_run_stay_when_its_data_grow(folder, data, part):
+def test_parts_of_a_run_stay_when_its_data_grow(folder, data, part, caplog):
+    cases_of_run(folder, part)
+    assert not caplog.text
     add_cases(data, range(6, 13))
     assert names(cases_of_run(folder, part)) == set(folder.cases(part))
+    assert "7 cases (case10, case11, case12 and 4 more) that" in caplog.text
 
 
 @pytest.mark.parametrize("noted", [True, False])
