@@ -7,6 +7,7 @@ from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.prediction_options import prediction_options
+from keras_isample.cli.prediction_options import show_failures
 from keras_isample.cli.progress_bar import ProgressBar
 
 
@@ -23,22 +24,30 @@ def predict(
 
     INPUTS are scans, folders of scans or data sets. Label maps have the grid
     of their input and are written to --out, with names and colors for 3D
-    Slicer and ITK-SNAP.
+    Slicer and ITK-SNAP. A second call does only what is missing.
+
+    A scan that cannot be used is named at the end (exit code 2), and does not
+    stop the others.
     """
     size = tile_bytes(tile_memory)
     check_inputs(run, inputs)
     with loading_keras():
+        from keras_isample.commands.batch import CasesFailed
         from keras_isample.commands.predict import predict as run_prediction
 
-    with ProgressBar("segmenting", quiet) as progress:
-        run_prediction(
-            run,
-            inputs,
-            out,
-            tile_memory=size,
-            probabilities=probabilities,
-            postprocess=postprocess,
-            overwrite=overwrite,
-            say=click.echo,
-            progress=progress,
-        )
+    try:
+        with ProgressBar("segmenting", quiet) as progress:
+            run_prediction(
+                run,
+                inputs,
+                out,
+                tile_memory=size,
+                probabilities=probabilities,
+                postprocess=postprocess,
+                overwrite=overwrite,
+                say=click.echo,
+                progress=progress,
+            )
+    except CasesFailed as error:
+        show_failures(error)
+        return 2

@@ -30,7 +30,7 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
         InputError: If a part of the layout is missing, or labels are
             written in a way that cannot be used.
     """
-    root = _find_root(path)
+    root = find_root(path)
     if root is None:
         return None
     for part in ("dataset.json", "labelsTr"):
@@ -57,7 +57,12 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     )
 
 
-def _find_root(path: Path) -> Path | None:
+def find_root(path: Path) -> Path | None:
+    """The `DatasetXXX_Name` folder at a path, `None` if there is none.
+
+    Raises:
+        InputError: If there are several.
+    """
     names = list_folders(path)
     if "imagesTr" in names:
         return path

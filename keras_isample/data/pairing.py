@@ -72,7 +72,7 @@ def pair_cases(
     """
     image_files = _scans_of(images)
     label_files = _scans_of(labels)
-    channels = _group_channels(image_files, label_files)
+    channels = group_channels(image_files, label_files)
     labeled = {n: files for n, files in channels.items() if n in label_files}
     most = max((max(files) for files in labeled.values()), default=0) + 1
     colored = most == 1 and _is_colored(labeled)
@@ -125,9 +125,18 @@ def _scans_of(folder: Path) -> dict[str, Path]:
     return scans
 
 
-def _group_channels(
+def group_channels(
     images: Mapping[str, Path], labels: Mapping[str, Path]
 ) -> dict[str, dict[int, Path]]:
+    """Puts the files of each case together.
+
+    Args:
+        images: Stem to image.
+        labels: Stem to label map, as far as there are any.
+
+    Returns:
+        Case name to channel number to image.
+    """
     channels = {}
     for stem, path in images.items():
         name, channel = _case_and_channel(stem, images, labels)

@@ -10,7 +10,6 @@ files again at the next start.
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -27,6 +26,7 @@ import numpy as np
 from scipy import ndimage
 
 from keras_isample.data.cache import default_cache
+from keras_isample.data.cache import file_digest
 from keras_isample.data.cache import hash_of
 from keras_isample.data.cache import stamp
 from keras_isample.data.channels import check_channels
@@ -36,6 +36,7 @@ from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_class_map
 from keras_isample.data.layout import shorten
+from keras_isample.volumes.components import component_sizes
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.intensity import looks_like_hu
@@ -47,7 +48,7 @@ from keras_isample.volumes.volume import to_canonical
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 5
 """Changes whenever entries made by older versions must not be used."""
 
 _ROWS = 64
@@ -76,6 +77,8 @@ class PreparedCase:
         extremes: Lowest and highest stored value of each channel.
         merged: Those of `missing` that count as one class with the background
             (`partial="merge"`).
+        components: Voxels of the two largest components of each class in
+            `labels`, background first, which has none; empty if not known.
     """
 
     name: str
@@ -90,6 +93,7 @@ class PreparedCase:
     affine: tuple[tuple[float, ...], ...]
     extremes: tuple[tuple[int, int], ...]
     merged: tuple[int, ...] = ()
+    components: tuple[tuple[int, ...], ...] = ()
 
     @property
     def size(self) -> int:
@@ -235,7 +239,7 @@ def _prepare_files(cohort, case, context_width):
     prepared = _open_reference(case.name, cache, reference)
     if prepared is not None:
         return prepared
-    key = hash_of(settings, [_digest(path) for path in case.files()])
+    key = hash_of(settings, [file_digest(path) for path in case.files()])
     if _open_entry(case.name, cache / key) is None:
         _write_entry(cohort, case, cache / key, context_width)
     write_text(reference, key)
@@ -326,6 +330,7 @@ def _write_entry(cohort, case, entry, context_width):
             "spacing": [float(s) for s in spacing],
             "counts": [int(n) for n in counts],
             "missing": [int(k) for k in missing],
+            "components": component_sizes(labels, cohort.num_classes, 2),
         }
         for path in folder.iterdir():
             sync(path)
@@ -388,11 +393,6 @@ def _settings(cohort, case, context_width):
         "masks": sorted(case.masks),
         "context_width": context_width,
     }
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 class _workspace:

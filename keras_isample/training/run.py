@@ -11,6 +11,10 @@ import numpy as np
 
 from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.config import Config
+from keras_isample.data.image_digests import case_digests
+from keras_isample.data.layout import count
+from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.data.preprocessing import multifocal_cases
 from keras_isample.errors import InputError
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
@@ -23,6 +27,8 @@ from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.run_folder import finished_now
 from keras_isample.training.run_folder import new_manifest
 from keras_isample.training.run_loss import class_weights_of
+from keras_isample.training.run_places import check_data_apart
+from keras_isample.training.run_places import check_files_apart
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
 from keras_isample.volumes.lock import held
@@ -150,11 +156,13 @@ def opened_run(
         folder.config()
     else:
         _check_source(config, folder)
+        check_data_apart(config, folder)
     data = read_run_data(config, say)
     say(describe_arithmetic(config))
     config = data.config
     manifest = new_manifest(data.parts, config.data.seed, command_line)
     if not resume:
+        check_files_apart(config, folder, data.parts)
         folder.check_new(overwrite)
     with _alone(folder.path):
         if resume:
@@ -173,6 +181,8 @@ def opened_run(
                     "Use a split such as 0.7,0.1,0.2",
                 )
             _tell_class_weights(config, folder, prepared, say)
+            _tell_whole_classes(prepared, say)
+            _note_images(config, folder, data.parts)
             yield folder, prepared
         except (InputError, OSError):
             if not resume and not folder.has_begun():
@@ -220,6 +230,42 @@ def _tell_class_weights(config, folder, prepared, say):
     shown = ", ".join(f"{name} {weight:.4g}" for name, weight in named.items())
     say(f"class weights ({config.loss.class_weights}): {shown}")
     folder.update_manifest(class_weights=named)
+
+
+def _tell_whole_classes(prepared, say):
+    """Says of which classes no component will be removed, and why."""
+    facts = Preprocessing.of(prepared.train, prepared.cases)
+    numbers = multifocal_cases(prepared.cases, facts.paired)
+    if facts.whole:
+        shown = ", ".join(
+            f"{facts.class_names[index]} ({numbers[index][0]} of "
+            f"{count(numbers[index][1], 'training case')})"
+            for index in facts.whole
+        )
+        say(f"in several places, so left whole in predictions: {shown}")
+
+
+def _note_images(config, folder, parts):
+    """Notes what the run's scans look like, by which they are known later."""
+    if "case_digests" in folder.manifest():
+        return
+    cases = {c.name: part for part in parts for c in parts[part].cases}
+    digests = case_digests(
+        [case for cohort in parts.values() for case in cohort.cases],
+        config.data.cache or None,
+    )
+    folder.update_manifest(case_digests=digests)
+    first = {}
+    for name, digest in digests.items():
+        other = first.setdefault(digest, name)
+        if cases[other] != cases[name]:
+            log.warning(
+                "%s (%s) and %s (%s) are the same scan.",
+                other,
+                cases[other],
+                name,
+                cases[name],
+            )
 
 
 def _train(config, folder, trainer, rows, replay, callbacks):

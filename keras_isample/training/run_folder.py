@@ -109,7 +109,7 @@ class RunFolder:
                 "Continue it with --resume, or choose another --run, or "
                 "allow --overwrite",
             )
-        if not self.config_file.is_file():
+        if not self._is_run():
             raise InputError(
                 self.path,
                 "exists and is no run, so it is not replaced",
@@ -157,6 +157,13 @@ class RunFolder:
         # Hidden files may be left from a run that was killed in `create`.
         return self.path.exists() and (
             not self.path.is_dir() or bool(self._entries())
+        )
+
+    def _is_run(self):
+        # A run that was killed in `create` may have nothing but its settings.
+        begun = {self.config_file, self.state_file.parent}
+        return self.config_file.is_file() and (
+            self.manifest_file.is_file() or begun.issuperset(self._entries())
         )
 
     def _entries(self):

@@ -210,7 +210,7 @@ class Trainer:
             )
             if synchronized:
                 synchronize(self.model)
-            facts = Preprocessing.of(train).as_metadata()
+            facts = Preprocessing.of(train, self.data.cases).as_metadata()
             self.model.metadata["preprocessing"] = facts
             self.loss = make_run_loss(
                 config,

@@ -297,7 +297,7 @@ def test_second_time_nothing_is_read(data, cache, monkeypatch):
     def refuse(path):
         raise AssertionError(f"{path} is read")
 
-    monkeypatch.setattr(preparation, "_digest", refuse)
+    monkeypatch.setattr(preparation, "file_digest", refuse)
     assert_equal(prepare(data, cache), first)
 
 
@@ -595,3 +595,19 @@ def test_ct_that_has_no_hounsfield_units_is_pointed_out(make_case, caplog):
     odd = dataclasses.replace(case, name="odd", extremes=((0, 900),))
     preparation._warn_of_other_units([case, odd])
     assert "1 of 2 cases (odd)" in caplog.text
+
+
+def test_largest_components_of_each_class_are_known(data):
+    path = data / "labelsTr/case_0.nii.gz"
+    labels = np.asarray(nib.load(path).dataobj).copy()
+    labels[2:6, 3:7, 5] = 0
+    labels[0, 0, 0] = 1
+    save(path, labels)
+    cohort = read_cohort(data, spacing=None)
+    (case,) = prepare_cohort(cohort)
+    parts = [4 * 4 * 3, 4 * 4 * 3]
+    assert [list(sizes) for sizes in case.components] == [
+        [],
+        parts,
+        [2 * 4 * 7],
+    ]
