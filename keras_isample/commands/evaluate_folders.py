@@ -12,7 +12,8 @@ from keras_isample.errors import InputError
 from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
-from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.grid import check_same_place
+from keras_isample.volumes.grid import onto_grid
 from keras_isample.volumes.reading import read_label_map
 
 _VALUES = 65536
@@ -72,7 +73,7 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
 def _found(truth_file, guess_file):
     """The values of a reference and of its prediction, on one grid."""
     truth, guess = read_label_map(truth_file), read_label_map(guess_file)
-    check_same_grid(truth, truth_file, guess, guess_file)
+    check_same_place(truth, truth_file, guess, guess_file)
     return _values(truth.array), _values(guess.array)
 
 
@@ -99,6 +100,7 @@ def _case(truth_file, guess_file, matched):
     classes = {label: k for k, label in enumerate(matched.names, start=1)}
     truth = _classes(truth_file, matched.reference, classes)
     guess = _classes(guess_file, matched.prediction, classes)
+    guess = onto_grid(truth, truth_file, guess, guess_file)
     names = ["background", *matched.names.values()]
     metrics = evaluate_labels(truth, guess, names)
     return {

@@ -6,6 +6,7 @@ from keras_isample.commands.inputs import find_inputs
 from keras_isample.commands.label_tables import check_label_tables
 from keras_isample.commands.label_tables import write_label_tables
 from keras_isample.data.channels import check_headers
+from keras_isample.data.channels import check_spacing
 from keras_isample.data.channels import load_channels
 from keras_isample.data.listing import ending_of
 from keras_isample.data.preprocessing import Preprocessing
@@ -15,6 +16,7 @@ from keras_isample.inference.plain import TileMemoryError
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import too_little_memory
 from keras_isample.volumes.components import keep_largest_in_scan
+from keras_isample.volumes.training_shape import CURE_OF_RUN
 from keras_isample.volumes.writing import write_volume
 
 
@@ -108,6 +110,10 @@ def label_file_name(case):
 
 def predict_case(model, case, tile_memory, postprocess, probabilities=False):
     """Labels, and probabilities or `None`, of one case on its own grid."""
+    facts = Preprocessing.from_metadata(model.metadata)
+    check_spacing(
+        case, facts.spacing, model.metadata["num_channels"], CURE_OF_RUN
+    )
     try:
         result = predict_volume(
             model,
@@ -120,6 +126,5 @@ def predict_case(model, case, tile_memory, postprocess, probabilities=False):
         raise too_little_memory(error) from error
     labels, chances = result if probabilities else (result, None)
     if postprocess == "largest-component":
-        facts = Preprocessing.from_metadata(model.metadata)
         labels = keep_largest_in_scan(labels, counts=facts.kept_components())
     return labels, chances

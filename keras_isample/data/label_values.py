@@ -30,6 +30,15 @@ def label_values(array: np.ndarray) -> set[int]:
     return values
 
 
+def count_classes(array: np.ndarray, num_classes: int) -> list[int]:
+    """Voxels of each class, background first, counted slice by slice."""
+    counts = np.zeros(num_classes, np.int64)
+    for index in range(array.shape[2]):
+        part = array[:, :, index].ravel(order="K")
+        counts += np.bincount(part, minlength=num_classes)
+    return counts.tolist()
+
+
 def values_of_files(
     paths: Sequence[Path], cache: Path | None = None
 ) -> tuple[set[int], list[InputError]]:

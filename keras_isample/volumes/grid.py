@@ -27,6 +27,11 @@ class Grid:
     shape: tuple[int, int, int]
     affine: np.ndarray
 
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance of neighboring voxels along each axis, in mm."""
+        return tuple(float(s) for s in nib.affines.voxel_sizes(self.affine))
+
 
 class OnGrid(Protocol):
     """Anything with a shape and an affine: a `Volume` or a `Grid`."""
@@ -151,6 +156,11 @@ def _turned(volume, orientation):
         shape[int(axis)] = size
     change = nib.orientations.inv_ornt_aff(orientation, volume.shape)
     return Grid(tuple(shape), volume.affine @ change)
+
+
+def canonical_grid(volume: OnGrid) -> Grid:
+    """The grid of a volume with axes in closest-canonical RAS+."""
+    return _turned(volume, nib.io_orientation(volume.affine))
 
 
 def largest_shift(

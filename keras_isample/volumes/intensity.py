@@ -104,9 +104,7 @@ def _mean_and_deviation(array, first, high, padding):
     return float(mean), float(np.sqrt(squares / count))
 
 
-def num_gray_levels(
-    array: np.ndarray, intensity: Intensity, kind: str
-) -> int:
+def num_gray_levels(array: np.ndarray, intensity: Intensity, kind: str) -> int:
     """Gray levels of a channel that are left in storage.
 
     Returns:

@@ -144,9 +144,18 @@ def test_structures_that_were_not_chosen_are_known(case):
     assert inspect_case(cohort, case).trainable
 
 
-def test_empty_labels(case):
-    problem = only_problem(with_labels(case, labels() * 0))
-    assert "is empty: no voxel has any of the chosen labels" in problem
+def only_warning(case, cohort=COHORT):
+    report = inspect_case(cohort, case)
+    assert report.trainable
+    (warning,) = report.warnings
+    assert "\n" not in warning
+    return warning
+
+
+def test_empty_labels_are_those_of_a_healthy_case(case):
+    warning = only_warning(with_labels(case, labels() * 0))
+    assert "other_label.nii: has no voxel of the chosen labels" in warning
+    assert "taken as healthy" in warning
 
 
 def test_one_absent_class_is_no_problem(case):
@@ -158,8 +167,34 @@ def test_one_absent_class_is_no_problem(case):
 
 def test_constant_image(case):
     array = np.full(SHAPE, 7, np.int16)
-    problem = only_problem(with_image(case, array))
-    assert "is constant: every voxel is 7" in problem
+    warnings = inspect_case(COHORT, with_image(case, array)).warnings
+    assert "is constant for `--intensity ct`: every voxel is 7" in warnings[0]
+    assert len(warnings) == 1
+
+
+@pytest.mark.parametrize(
+    "intensity, number, levels", [("zscore", 5, 5), ("zscore", 15, 15)]
+)
+def test_few_gray_levels_are_a_warning(case, intensity, number, levels):
+    array = (np.arange(400) % number).astype(np.int16).reshape(SHAPE)
+    cohort = replace(COHORT, intensity=intensity)
+    warning = only_warning(with_image(case, array), cohort)
+    assert f"has {levels} gray levels only" in warning
+
+
+def test_unit_range_in_ct_has_few_gray_levels(case):
+    array = np.linspace(0, 1, 400, dtype=np.float32).reshape(SHAPE)
+    report = inspect_case(COHORT, with_image(case, array))
+    assert report.trainable
+    assert "do not look like Hounsfield units" in report.warnings[0]
+    assert "has 2 gray levels only" in report.warnings[1]
+
+
+def test_one_voxel_without_data_leaves_the_gray_levels(case):
+    array = np.linspace(0, 1, 400, dtype=np.float32).reshape(SHAPE)
+    array[0, 0, 0] = -32768
+    cohort = replace(COHORT, intensity="zscore")
+    assert not inspect_case(cohort, with_image(case, array)).warnings
 
 
 def test_image_with_nan_keeps_its_shape(case):
@@ -368,6 +403,7 @@ def test_json(case, masked):
         "intensity_range": [[-99, 300]],
         "shares": {"liver": 0.01, "kidney": 0.02},
         "not_annotated": [],
+        "lost": [],
         "problems": [],
         "warnings": [],
         "trainable": True,
