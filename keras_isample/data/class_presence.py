@@ -49,7 +49,15 @@ def check_classes(cohort: Cohort, cases: Sequence) -> None:
         kept = frozenset(names[k] for k in known if case.counts[k])
         found.append(ClassesOfCase(case.name, annotated, kept))
     refuse_no_class(cohort.path, names[1:], found, cohort.spacing)
-    for line in absent_classes(names[1:], found, cohort.spacing):
+    lines = absent_classes(names[1:], found, cohort.spacing)
+    empty = [case.name for case in found if not case.annotated]
+    if empty:
+        lines.append(
+            f"{shorten(empty)}: {count(len(empty), 'training case')} without "
+            "a voxel of the chosen labels, taken as healthy. Leave out what "
+            "was not annotated."
+        )
+    for line in lines:
         logger.warning("%s", line)
 
 
@@ -79,7 +87,7 @@ def refuse_no_class(
         raise InputError(
             source,
             f"no {kind} has a voxel of the chosen labels ({listed}) left at "
-            f"{_spacing(spacing)}",
+            f"{spacing_text(spacing)}",
             "Choose a finer --spacing, or native",
         )
     raise InputError(
@@ -113,24 +121,18 @@ def absent_classes(
         if not lost:
             continue
         line = (
-            f"{name}: lost by resampling to {_spacing(spacing)} in "
+            f"{name}: lost by resampling to {spacing_text(spacing)} in "
             f"{len(lost)} of {count(len(has), kind)} that "
             f"{'has' if len(has) == 1 else 'have'} it ({shorten(lost)})"
         )
         if len(lost) == len(has):
             line += ", so it cannot be learned"
         lines.append(f"{line}. Choose a finer --spacing.")
-    empty = [c.name for c in cases if not c.annotated.intersection(names)]
-    if empty:
-        lines.append(
-            f"{shorten(empty)}: {count(len(empty), kind)} without a voxel of "
-            "the chosen labels, taken as healthy. Leave out what was not "
-            "annotated."
-        )
     return lines
 
 
-def _spacing(spacing):
+def spacing_text(spacing: Sequence[float] | None) -> str:
+    """A training spacing as it is shown: `5 x 5 x 5 mm`."""
     if spacing is None:
         return "the training spacing"
     return " x ".join(f"{size:g}" for size in spacing) + " mm"

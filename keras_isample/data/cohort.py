@@ -20,6 +20,7 @@ from keras_isample.data.layout import count
 from keras_isample.data.layout import shorten
 from keras_isample.data.recognition import recognize
 from keras_isample.data.splits import split_names
+from keras_isample.data.structures import BACKGROUND
 from keras_isample.data.structures import LabelClass
 from keras_isample.data.structures import choose_classes
 from keras_isample.errors import InputError
@@ -102,7 +103,7 @@ class Cohort:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, `"background"` first."""
-        return ("background", *(c.name for c in self.classes))
+        return (BACKGROUND, *(c.name for c in self.classes))
 
     def missing(self, case: Case) -> tuple[str, ...]:
         """Names of classes that were not (wholly) annotated in a case.

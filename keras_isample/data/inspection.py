@@ -24,12 +24,14 @@ from keras_isample.data.channels import peek_channels
 from keras_isample.data.class_presence import ClassesOfCase
 from keras_isample.data.class_presence import absent_classes
 from keras_isample.data.class_presence import refuse_no_class
+from keras_isample.data.class_presence import spacing_text
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.copied_images import refuse_copy
 from keras_isample.data.copied_images import refuse_image
 from keras_isample.data.label_values import count_classes
 from keras_isample.data.layout import Case
 from keras_isample.data.layout import shorten
+from keras_isample.data.slice_axis import all_single_slices
 from keras_isample.errors import InputError
 from keras_isample.volumes.grid import Grid
 from keras_isample.volumes.grid import canonical_grid
@@ -95,6 +97,17 @@ class CaseReport:
     def trainable(self) -> bool:
         """Whether the case can be trained on."""
         return not self.problems
+
+
+def at_own_spacing_if_flat(cohort: Cohort) -> Cohort:
+    """The cohort at the spacing that training takes if none is given.
+
+    Each case's own if all are single slices.
+    """
+    with contextlib.suppress(InputError):
+        if all_single_slices(cohort):
+            return replace(cohort, spacing=None)
+    return cohort
 
 
 def inspect_case(cohort: Cohort, case: Case) -> CaseReport:
@@ -466,7 +479,14 @@ def _inspect_labels(cohort, case, not_annotated, images, shape, findings):
         if name not in not_annotated
     }
     lost = _lost(cohort, class_map) if shape else set()
-    return shares, tuple(name for name in shares if name in lost)
+    lost = tuple(name for name in shares if name in lost)
+    if lost:
+        findings.warn(
+            f"{case.label_map or _masks_of(case, classes)[0]}: of "
+            f"{shorten(lost, 8)} no voxel is left by resampling to "
+            f"{spacing_text(cohort.spacing)}. Choose a finer --spacing."
+        )
+    return shares, lost
 
 
 def _lost(cohort, class_map):

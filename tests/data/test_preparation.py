@@ -192,11 +192,11 @@ def test_structure_without_mask_is_missing(tmp_path, cache):
     stem = "10000100_1_CTce_ThAb"
     array = np.zeros((6, 5, 4), np.int16)
     array[2:4] = 1
-    save(tmp_path / f"d/Volumes/{stem}.nii.gz", array)
+    save(tmp_path / f"d/Volumes/{stem}.nii.gz", 9 * array)
     save(tmp_path / f"d/Segmentations/{stem}_58_1.nii.gz", array)
     save(tmp_path / f"d/Segmentations/{stem}_29662_1.nii.gz", array)
     other = "10000101_1_CTce_ThAb"
-    save(tmp_path / f"d/Volumes/{other}.nii.gz", array)
+    save(tmp_path / f"d/Volumes/{other}.nii.gz", 9 * array)
     save(tmp_path / f"d/Segmentations/{other}_29663_1.nii.gz", array)
     cohort = cohort_of(tmp_path / "d", cache, labels=["kidney", "liver"])
     first, second = prepare_cohort(cohort)
