@@ -10,6 +10,7 @@ import numpy as np
 from keras_isample.errors import InputError
 from keras_isample.volumes.reading import read_channels
 from keras_isample.volumes.volume import Volume
+from keras_isample.volumes.volume import to_canonical
 
 
 def refuse_image(
@@ -56,7 +57,8 @@ def refuse_copy(path: Path, images: Sequence[Path]) -> None:
 
 def _read_quietly(path):
     with contextlib.suppress(InputError):
-        return read_channels(path, warn=lambda line: None)
+        read = read_channels(path, warn=lambda line: None)
+        return [to_canonical(volume) for volume in read]
     return []
 
 

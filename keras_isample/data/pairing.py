@@ -18,7 +18,7 @@ from keras_isample.data.listing import list_scans
 from keras_isample.data.listing import stem_of
 from keras_isample.errors import InputError
 
-_LIKENESS = 0.6
+_LIKENESS = 0.5
 """Names that are less alike are not taken for those of one case."""
 
 _MOST_RENAMES = 3
