@@ -111,9 +111,9 @@ def absent_classes(
     lines = []
     if never:
         lines.append(
-            f"{shorten(never, _MOST_NAMES)}: never annotated in any of the "
-            f"{count(len(cases), kind)}, so it cannot be learned. Choose "
-            "other --labels or another --split."
+            f"{shorten(never, _MOST_NAMES)}: not annotated in any {kind} "
+            f"(of {len(cases)}), so it cannot be learned. Choose other "
+            "--labels or another --split."
         )
     for name in names:
         has = [c for c in cases if name in c.annotated]

@@ -21,12 +21,12 @@ _BYTES_PER_VOXEL = 10
 """Of one channel: intensities, their box means and labels while they are
 prepared."""
 
-_FEWEST = 8
-"""An axis that has at least as many voxels may not lose all but one of as many,
-and be left with fewer."""
+_ENOUGH = 8
+"""Voxels of an axis at the training spacing that are enough of any number."""
 
-_LOST = 4
-"""An axis that has at least as many voxels may not be left with one."""
+_MOST_OF_ONE = 3
+"""Fewer, n, are too few of an axis of this times n squared or more: 1 of 3, 2
+of 12, 5 of 75."""
 
 CURE = (
     "Correct the unit or the voxel size in its header, or choose a --spacing "
@@ -89,9 +89,7 @@ def check_training_shape(
 
 
 def _is_lost(size, new_size):
-    if new_size == 1:
-        return size >= _LOST
-    return new_size < _FEWEST and size >= _FEWEST * new_size
+    return new_size < _ENOUGH and size >= _MOST_OF_ONE * new_size**2
 
 
 def memory_bytes() -> int:

@@ -33,8 +33,8 @@ def test_a_class_that_was_never_annotated():
     cases = [case("a", ["liver"]), case("b", [])]
     (line,) = absent_classes(NAMES, cases, (1, 1, 1))
     assert line.startswith(
-        "tumor: never annotated in any of the 2 training cases, so it cannot "
-        "be learned. "
+        "tumor: not annotated in any training case (of 2), so it cannot be "
+        "learned. "
     )
 
 
@@ -136,7 +136,9 @@ def test_a_class_without_a_training_case_is_named(tmp_path, caplog):
     lines, error, general, _ = said(root, tmp_path, caplog, None)
     assert not error
     assert lines == general
-    assert lines[0].startswith("tumor: never annotated in any of the 1 train")
+    assert lines[0].startswith(
+        "tumor: not annotated in any training case (of 1)"
+    )
 
 
 def test_healthy_cases_are_trained_on(tmp_path, caplog):

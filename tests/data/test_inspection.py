@@ -2,11 +2,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
+from keras_isample.data.inspection import at_own_spacing_if_flat
+from keras_isample.data.inspection import cohort_warnings
 from keras_isample.data.inspection import format_report
 from keras_isample.data.inspection import inspect_case
 from keras_isample.data.inspection import inspect_cohort
@@ -435,3 +438,106 @@ def test_all_damaged_files_are_named_at_once(tmp_path):
         text = " ".join(problems[name])
         assert f"labels/{name}.nii.gz" in text
         assert f"images/{name}_0001.nii.gz: does not exist" in text
+
+
+def test_tiny_scans_are_a_warning(tmp_path):
+    small = Case(
+        "small",
+        (save(tmp_path / "i.nii", scan()[:3, :4]),),
+        save(tmp_path / "l.nii", labels()[:3, :4]),
+    )
+    warning = only_warning(small, replace(COHORT, intensity="zscore"))
+    assert "i.nii: has 3x4x5 voxels, 3x4x7 at the training spacing" in warning
+
+
+def test_a_single_slice_among_volumes_is_a_warning(case, tmp_path):
+    flat = Case(
+        "flat",
+        (save(tmp_path / "i.nii", scan()[:, :, :1]),),
+        save(tmp_path / "l.nii", labels()[:, :, :1]),
+    )
+    first, second = inspect_cohort(replace(COHORT, cases=(case, flat)))
+    assert not first.warnings
+    assert (
+        "flat: is a single slice in a data set of volumes"
+        in (second.warnings[0])
+    )
+    (report,) = inspect_cohort(replace(COHORT, cases=(flat,)))
+    assert not report.warnings
+    (line,) = cohort_warnings([report], COHORT)
+    assert line.startswith("all cases are single slices: networks for slices")
+
+
+def test_slices_are_inspected_at_their_own_spacing(case, tmp_path):
+    fine = AFFINE @ np.diag([0.01, 0.01, 1, 1])
+    flat = Case(
+        "flat",
+        (save(tmp_path / "i.nii", scan()[:, :, :1], fine),),
+        save(tmp_path / "l.nii", labels()[:, :, :1], fine),
+    )
+    cohort = replace(COHORT, cases=(flat,))
+    assert inspect_case(cohort, flat).problems
+    assert not inspect_case(at_own_spacing_if_flat(cohort), flat).problems
+    for other in (case, replace(case, images=(tmp_path / "none.nii",))):
+        mixed = replace(COHORT, cases=(flat, other))
+        assert at_own_spacing_if_flat(mixed) == mixed
+
+
+@pytest.mark.parametrize(
+    "shape, words",
+    [
+        ((10, 8, 5, 3), "as one-hot labels are"),
+        ((3, 10, 9, 5), "as one-hot labels are"),
+    ],
+)
+def test_one_hot_labels_are_one_problem(case, tmp_path, shape, words):
+    path = tmp_path / "hot.nii"
+    nib.save(nib.Nifti1Image(np.zeros(shape, np.uint8), AFFINE), path)
+    assert words in only_problem(replace(case, label_map=path))
+
+
+def test_a_time_series_is_one_problem(case, tmp_path):
+    path = tmp_path / "time.nii"
+    array = np.zeros((10, 8, 5, 40), np.int16)
+    nib.save(nib.Nifti1Image(array, AFFINE), path)
+    report = inspect_case(COHORT, replace(case, images=(path,)))
+    assert len(report.problems) == 1
+    assert "as time series are: 40 volumes" in report.problems[0]
+
+
+def test_leading_axes_of_one_are_dropped(case, tmp_path):
+    paths = tmp_path / "i.nii", tmp_path / "l.nii"
+    for path, array in zip(paths, (scan(), labels()), strict=True):
+        nib.save(nib.Nifti1Image(array[None], AFFINE), path)
+    leading = replace(case, images=paths[:1], label_map=paths[1])
+    report = inspect_case(COHORT, leading)
+    assert report.trainable and report.shape == SHAPE
+    assert report.shares == inspect_case(COHORT, case).shares
+    assert "the leading 1 is dropped" in report.warnings[0]
+
+
+def test_the_table_of_many_classes_stays_narrow(case):
+    structures = {f"organ_{k}": k for k in range(1, 61)}
+    cohort = replace(
+        COHORT,
+        structures=structures,
+        classes=tuple(LabelClass(name, (name,)) for name in structures),
+    )
+    lines = format_report([inspect_case(cohort, case)], cohort).splitlines()
+    assert max(map(len, lines[:2])) < 100
+    header = "case shape spacing axes intensity classes of 60 labeled"
+    assert lines[0].split() == header.split()
+    assert lines[1].split()[-3:] == ["3", "3.25%", "ok"]
+    # Names are listed all the same: their numbers are asked for.
+    assert "60 organ_60" in cohort.describe()
+
+
+def test_many_classes_without_names_are_described_in_a_line():
+    structures = {f"label_{k}": k for k in range(1, 64)}
+    cohort = replace(
+        COHORT,
+        structures=structures,
+        classes=tuple(LabelClass(name, (name,)) for name in structures),
+    )
+    line = "classes: 63 without names, label_1 to label_63"
+    assert line in cohort.describe().splitlines()

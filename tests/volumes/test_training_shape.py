@@ -26,6 +26,7 @@ def check(shape, spacing, new_spacing=SPACING, **options):
         ((24, 24, 24), (1, 1, 0.001)),
         ((512, 512, 300), (0.01, 0.01, 0.015)),
         ((3, 4, 5), (0.1, 0.1, 0.1)),
+        ((32, 32, 32), (0.1, 1, 1.5)),
     ],
 )
 def test_axes_of_which_nothing_is_left_are_refused(shape, spacing):
@@ -54,6 +55,7 @@ def test_the_shapes_are_named():
         ((256, 256, 9), (0.3, 0.3, 10), (77, 77, 60)),
         ((256, 256, 1), (1, 1, 0.001), (256, 256, 1)),
         ((2, 40, 40), (0.6, 1, 1), (1, 40, 27)),
+        ((33, 32, 34), (0.12, 0.12, 0.18), (4, 4, 4)),
     ],
 )
 def test_other_scans_pass(shape, spacing, expected):
