@@ -55,9 +55,9 @@ from keras_isample.volumes.volume import to_canonical
 _MOST_COLUMNS = 16
 """Classes that have a column of their own in the table."""
 
-_FEWEST_VOXELS = 4
-"""Along an axis of the training grid: of fewer no network for volumes sees
-what it needs."""
+_FEWEST, _ENOUGH = 4, 8
+"""Voxels along an axis: with fewer than these along one axis, or than those
+along each, there is nothing for a network to see. Axes of one voxel aside."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,10 @@ def inspect_cohort(
     ]
     if not all(flat):
         reports = [
-            _with_warning_of_slice(report) if is_flat else report
-            for report, is_flat in zip(reports, flat, strict=True)
+            _with_warning_of_slice(report, case) if is_flat else report
+            for report, case, is_flat in zip(
+                reports, cohort.cases, flat, strict=True
+            )
         ]
     try:
         refuse_no_class(cohort.path, *_presence(reports, cohort))
@@ -199,10 +201,10 @@ def inspect_cohort(
     return reports
 
 
-def _with_warning_of_slice(report):
+def _with_warning_of_slice(report, case):
     line = (
-        f"{report.name}: is a single slice in a data set of volumes. Give the "
-        "whole scan, or leave the case out."
+        f"{case.images[0]}: is a single slice in a data set of volumes. Give "
+        "the whole scan, or leave the case out."
     )
     return replace(report, warnings=(*report.warnings, line))
 
@@ -412,8 +414,9 @@ def _inspect_shape(cohort, image, num_channels, findings):
         )
     if shape is None:
         return None
-    thin = [new for new, old in zip(shape, grid.shape, strict=True) if old > 1]
-    if not thin or min(thin) < _FEWEST_VOXELS:
+    both = zip(shape, grid.shape, strict=True)
+    thick = [min(new, old) for new, old in both if old > 1]
+    if min(thick, default=1) < _FEWEST or max(thick) < _ENOUGH:
         findings.warn(
             f"{image.path}: has {format_shape(image.grid.shape)} voxels, "
             f"{format_shape(shape)} at the training spacing: too few for a "
