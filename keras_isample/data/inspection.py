@@ -46,8 +46,7 @@ from keras_isample.volumes.reading import MAX_LABEL
 from keras_isample.volumes.reading import read_channels
 from keras_isample.volumes.reading import read_grid
 from keras_isample.volumes.reading import read_label_map
-from keras_isample.volumes.resampling import kept_spacing
-from keras_isample.volumes.resampling import resample_volume
+from keras_isample.volumes.resampling import remaining_labels
 from keras_isample.volumes.training_shape import check_training_shape
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.volume import to_canonical
@@ -158,7 +157,8 @@ def inspect_cohort(
 
     Args:
         cohort: The data set.
-        workers: Cases read at the same time, each with one scan in memory.
+        workers: Cases read at the same time, each with its scan and its
+            labels in memory.
         progress: Called after each case with the number of cases done and of
             all cases.
 
@@ -495,19 +495,11 @@ def _inspect_labels(cohort, case, not_annotated, images, shape, findings):
 def _lost(cohort, class_map):
     """Names of classes of which resampling leaves nothing."""
     class_map = to_canonical(class_map)
-    own = class_map.shape, class_map.spacing
-    spacing = kept_spacing(*own, cohort.spacing or class_map.spacing)
-    steps = [new / old for new, old in zip(spacing, own[1], strict=True)]
-    # The share that a single voxel has, at least, at the new voxel next to it.
-    if np.prod([max(0, 1 - step / 2) for step in steps]) > 0.5:
-        return set()
-    resampled = resample_volume(class_map, spacing, kind="labels")
-    before, after = (
-        count_classes(volume.array, cohort.num_classes)
-        for volume in (class_map, resampled)
-    )
+    spacing = cohort.spacing or class_map.spacing
+    counts = count_classes(class_map.array, cohort.num_classes)
+    left = remaining_labels(class_map, spacing)
     names = cohort.class_names
-    return {names[k] for k, n in enumerate(after) if before[k] and not n}
+    return {names[k] for k, n in enumerate(counts) if n and k not in left}
 
 
 def _count_label_map(cohort, case, classes, files):
