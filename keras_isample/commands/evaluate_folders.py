@@ -13,7 +13,8 @@ from keras_isample.errors import InputError
 from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
-from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.grid import check_same_place
+from keras_isample.volumes.grid import onto_grid
 from keras_isample.volumes.places import KnownFiles
 from keras_isample.volumes.places import is_same_place
 from keras_isample.volumes.reading import read_label_map
@@ -113,7 +114,7 @@ def _readable(pairs, failures):
         except InputError as error:
             failures.add(name, error)
             continue
-        check_same_grid(truth, truth_file, guess, guess_file)
+        check_same_place(truth, truth_file, guess, guess_file)
         readable.append((truth_file, guess_file))
         found.append((_values(truth.array), _values(guess.array)))
     return readable, found
@@ -142,6 +143,7 @@ def _case(truth_file, guess_file, matched):
     classes = {label: k for k, label in enumerate(matched.names, start=1)}
     truth = _classes(truth_file, matched.reference, classes)
     guess = _classes(guess_file, matched.prediction, classes)
+    guess = onto_grid(truth, truth_file, guess, guess_file)
     names = ["background", *matched.names.values()]
     metrics = evaluate_labels(truth, guess, names)
     return {

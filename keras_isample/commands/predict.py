@@ -14,6 +14,7 @@ from keras_isample.commands.outputs import split_done
 from keras_isample.data.cache import file_digest
 from keras_isample.data.cache import hash_of
 from keras_isample.data.channels import check_headers
+from keras_isample.data.channels import check_spacing
 from keras_isample.data.channels import load_channels
 from keras_isample.data.layout import count
 from keras_isample.data.listing import ending_of
@@ -26,6 +27,7 @@ from keras_isample.training.model_files import load_model
 from keras_isample.training.model_files import model_file
 from keras_isample.training.networks import too_little_memory
 from keras_isample.volumes.components import keep_largest_in_scan
+from keras_isample.volumes.training_shape import CURE_OF_RUN
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
 
@@ -259,6 +261,10 @@ def predict_case(
         A `Prediction`. What the postprocessing has removed is logged.
     """
     odd = odd or OddScans(model)
+    facts = Preprocessing.from_metadata(model.metadata)
+    check_spacing(
+        case, facts.spacing, model.metadata["num_channels"], CURE_OF_RUN
+    )
     try:
         result = predict_volume(
             model,
@@ -271,7 +277,6 @@ def predict_case(
         raise too_little_memory(error) from error
     labels, chances = result if probabilities else (result, None)
     if postprocess == "largest-component":
-        facts = Preprocessing.from_metadata(model.metadata)
         labels, removed = keep_largest_in_scan(
             labels, counts=facts.kept_components()
         )

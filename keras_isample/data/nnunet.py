@@ -42,6 +42,9 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     pairing = pair_cases(
         root / "imagesTr", root / "labelsTr", dataset.channel_names
     )
+    name = "MSD" if dataset.decathlon else "nnU-Net v2 raw"
+    if not pairing.cases:
+        raise pairing.nothing_paired(root, name)
     notes = pairing.notes()
     if dataset.num_training not in (None, len(pairing.cases)):
         notes += (
@@ -49,7 +52,7 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
             f"{len(pairing.cases)} were found",
         )
     return Layout(
-        name="MSD" if dataset.decathlon else "nnU-Net v2 raw",
+        name=name,
         cases=tuple(pairing.cases.values()),
         structures=dataset.structures,
         channel_names=pairing.channel_names,

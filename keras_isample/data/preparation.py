@@ -30,16 +30,19 @@ from keras_isample.data.cache import file_digest
 from keras_isample.data.cache import hash_of
 from keras_isample.data.cache import stamp
 from keras_isample.data.channels import check_channels
+from keras_isample.data.channels import check_spacing
 from keras_isample.data.channels import load_channels
 from keras_isample.data.class_index import index_classes
 from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_class_map
+from keras_isample.data.label_values import count_classes
 from keras_isample.data.layout import shorten
 from keras_isample.volumes.components import component_sizes
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.intensity import looks_like_hu
+from keras_isample.volumes.padding import FEW_LEVELS
 from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_volume
 from keras_isample.volumes.scan import Scan
@@ -75,6 +78,10 @@ class PreparedCase:
             channel.
         affine: Rows of the 4x4 matrix from its voxels to the world, mm.
         extremes: Lowest and highest stored value of each channel.
+        annotated: Voxels of each class in the label files, background first;
+            in `counts` a small class may have lost all of them.
+        levels: Gray levels of each channel before it was resampled,
+            `FEW_LEVELS` if there are as many or more.
         merged: Those of `missing` that count as one class with the background
             (`partial="merge"`).
         components: Voxels of the two largest components of each class in
@@ -92,6 +99,8 @@ class PreparedCase:
     outside: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
     extremes: tuple[tuple[int, int], ...]
+    annotated: tuple[int, ...] = ()
+    levels: tuple[int, ...] = ()
     merged: tuple[int, ...] = ()
     components: tuple[tuple[int, ...], ...] = ()
 
@@ -195,6 +204,7 @@ def prepare_cohort(
             raise
     if cohort.intensity == "ct":
         _warn_of_other_units(prepared)
+    _warn_of_few_levels(prepared, cohort.intensity)
     return prepared
 
 
@@ -217,6 +227,29 @@ def _warn_of_other_units(cases):
             len(cases),
             shorten(names),
         )
+
+
+def _warn_of_few_levels(cases, intensity):
+    constant = [c.name for c in cases if 1 in c.levels]
+    few = [
+        case.name
+        for case in cases
+        if any(1 < number < FEW_LEVELS for number in case.levels)
+    ]
+    for names, what in (
+        (constant, "are constant in a channel"),
+        (few, f"have fewer than {FEW_LEVELS} gray levels in a channel"),
+    ):
+        if names:
+            log.warning(
+                "%d of %d cases (%s) %s once normalized (--intensity %s): "
+                "check these scans.",
+                len(names),
+                len(cases),
+                shorten(names),
+                what,
+                intensity,
+            )
 
 
 def prepare_case(
@@ -298,9 +331,12 @@ def _forward_means(array, width, axis):
 
 def _write_entry(cohort, case, entry, context_width):
     with _workspace(entry.parent) as folder:
-        channels = [to_canonical(v) for v in load_channels(case)]
-        class_map, missing = read_class_map(cohort, case)
+        # Before anything is read that may not fit.
+        check_spacing(case, cohort.spacing, len(cohort.channel_names))
+        channels = load_channels(case)
+        class_map, missing = read_class_map(cohort, case, channels)
         class_map = to_canonical(class_map)
+        channels = [to_canonical(volume) for volume in channels]
         check_channels(case, channels, cohort.channel_names)
         own = channels[0].shape, channels[0].spacing
         spacing = kept_spacing(*own, cohort.spacing or channels[0].spacing)
@@ -317,6 +353,8 @@ def _write_entry(cohort, case, entry, context_width):
             "scales": scan.scales,
             "offsets": scan.offsets,
             "outside": scan.outside,
+            "levels": scan.levels,
+            "annotated": count_classes(class_map.array, cohort.num_classes),
             "extremes": [[int(c.min()), int(c.max())] for c in scan.stored],
         }
         del scan, means

@@ -34,6 +34,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
+from keras_isample.data.class_presence import check_classes
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import prepare_cohort
@@ -349,7 +350,9 @@ def _prepare(cohort, context_width):
     cohort, notes = training_cases(cohort)
     for note in notes:
         log.warning(note)
-    return prepare_cohort(cohort, context_width=context_width)
+    cases = prepare_cohort(cohort, context_width=context_width)
+    check_classes(cohort, cases)
+    return cases
 
 
 def _check_choice(name, value, choices):

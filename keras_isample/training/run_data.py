@@ -10,6 +10,7 @@ import numpy as np
 from keras_isample.callbacks.volume_dice import VolumeDice
 from keras_isample.config import Config
 from keras_isample.config.data import VOLUME_SPACING
+from keras_isample.data.class_presence import check_classes
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
@@ -69,6 +70,7 @@ class RunData:
         """
         training = self.config.training
         cases = prepare_cohort(self.parts["train"], progress=progress)
+        check_classes(self.parts["train"], cases)
         validation = VolumeDice(
             _some_cases(
                 self.parts["validation"],

@@ -515,3 +515,20 @@ def test_predictions_name_their_own_labels(tmp_path):
     write_label_tables(tmp_path / "guess", ["background", "kidney"])
     summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
     assert summary["labels"] == {"1": "kidney"}
+
+
+@pytest.mark.parametrize("codes", ["LPS", "SRA"])
+def test_predictions_with_other_axes_are_compared(folders, codes):
+    expected, _ = evaluate_folders(*folders)
+    for path in folders[1].glob("*.nii.gz"):
+        image = nib.load(path)
+        data = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+        change = nib.orientations.axcodes2ornt(codes)
+        nib.save(data.as_reoriented(_from_ras(change)), path)
+    found, _ = evaluate_folders(*folders, overwrite=True)
+    assert found == expected
+
+
+def _from_ras(orientation):
+    ras = nib.orientations.axcodes2ornt("RAS")
+    return nib.orientations.ornt_transform(ras, orientation)

@@ -470,6 +470,22 @@ def test_empty_label_map_is_said(tmp_path, model, scans, caplog):
     assert f"{scans}/a.nii.gz: nothing" not in caplog.text
 
 
+def test_scan_of_which_nothing_is_left_is_refused(
+    tmp_path, threshold_model, scan
+):
+    # Trained at 1 x 1 x 1.5 mm, as models are that know of no other spacing.
+    threshold_model().save(tmp_path / "model.keras")
+    image = nib.load(scan)
+    array = np.asarray(image.dataobj)
+    affine = image.affine.copy()
+    affine[:3] /= 1000
+    nib.save(nib.Nifti1Image(array, affine), scan)
+    text = refusal(tmp_path / "model.keras", [scan], tmp_path / "out")
+    assert f"{scan}: has " in text and "no more than 1x1x1" in text
+    assert "use a run that was trained" in text
+    assert not list(tmp_path.glob("out/*.nii.gz"))
+
+
 def test_damaged_scan_is_named(tmp_path, ball_run, scan):
     scan.write_bytes(scan.read_bytes()[:-50])
     text = refusal(ball_run.path, [scan], tmp_path / "out")

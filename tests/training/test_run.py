@@ -483,10 +483,10 @@ def write_slices(tmp_path):
 
     def write(thicknesses):
         path = tmp_path / "slices"
-        for folder, dtype in (("images", np.int16), ("labels", np.uint8)):
+        for folder, value in (("images", 100), ("labels", 1)):
             (path / folder).mkdir(parents=True)
             for number, thickness in enumerate(thicknesses):
-                values = np.ones((12, thickness, 16), dtype)
+                values = np.full((12, thickness, 16), value, np.uint8)
                 values[0] = 0
                 image = nib.Nifti1Image(values, np.diag([0.7, 5, 0.7, 1]))
                 nib.save(image, path / folder / f"case_{number}.nii.gz")
