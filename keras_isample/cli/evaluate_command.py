@@ -6,6 +6,7 @@ from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
+from keras_isample.cli.prediction_options import LESS_MEMORY
 from keras_isample.cli.prediction_options import prediction_options
 from keras_isample.cli.prediction_options import show_failures
 from keras_isample.cli.progress_bar import ProgressBar
@@ -85,11 +86,15 @@ def evaluate(
         from keras_isample.commands.evaluate import evaluate_run
         from keras_isample.commands.evaluate_folders import evaluate_folders
         from keras_isample.metrics.summary import format_table
+        from keras_isample.training.memory import within_memory
 
     failed = None
     try:
         if run:
-            with ProgressBar("evaluating", quiet) as progress:
+            with (
+                within_memory(LESS_MEMORY),
+                ProgressBar("evaluating", quiet) as progress,
+            ):
                 summary, path = evaluate_run(
                     run,
                     split,

@@ -99,7 +99,7 @@ def fit(
 
 def _train(config, run, quiet, **options):
     """One run; see `training.fit`."""
-    with loading_keras():
+    with loading_keras(training=True):
         from keras.callbacks import LambdaCallback
 
         from keras_isample.callbacks.progress import ProgressReport
@@ -113,7 +113,7 @@ def _train(config, run, quiet, **options):
 
 def _find_rate(config, run, quiet, **options):
     """A population; see `training.AutoLR`."""
-    with loading_keras():
+    with loading_keras(training=True):
         from keras_isample.training.autolr import AutoLR
         from keras_isample.training.population_progress import (
             PopulationProgress,

@@ -6,6 +6,7 @@ from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
+from keras_isample.cli.prediction_options import LESS_MEMORY
 from keras_isample.cli.prediction_options import prediction_options
 from keras_isample.cli.prediction_options import show_failures
 from keras_isample.cli.progress_bar import ProgressBar
@@ -34,9 +35,13 @@ def predict(
     with loading_keras():
         from keras_isample.commands.batch import CasesFailed
         from keras_isample.commands.predict import predict as run_prediction
+        from keras_isample.training.memory import within_memory
 
     try:
-        with ProgressBar("segmenting", quiet) as progress:
+        with (
+            within_memory(LESS_MEMORY),
+            ProgressBar("segmenting", quiet) as progress,
+        ):
             run_prediction(
                 run,
                 inputs,

@@ -70,6 +70,7 @@ def evaluate_run(
     if data:
         cohort = cases_of_others(folder, data, split)
     else:
+        _check_place(config.data_path)
         cohort = cases_of_run(folder, split)
     if not cohort.cases:
         raise InputError(
@@ -136,6 +137,15 @@ def _check_spared(files, cohort):
                 f"would replace {spared.find(file)}, a file of the data",
                 "Keep the data outside of the run folder",
             )
+
+
+def _check_place(path):
+    if not Path(path).exists():
+        raise InputError(
+            path,
+            "is not there any more",
+            "If the data have been moved, name their new place with --data",
+        )
 
 
 def _evaluate_case(cohort, case, prediction, file):

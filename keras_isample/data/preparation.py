@@ -9,12 +9,12 @@ files again at the next start.
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,9 +39,12 @@ from keras_isample.data.cohort import read_class_map
 from keras_isample.data.label_values import count_classes
 from keras_isample.data.layout import shorten
 from keras_isample.volumes.components import component_sizes
+from keras_isample.volumes.files import naming
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.intensity import looks_like_hu
+from keras_isample.volumes.lock import Busy
+from keras_isample.volumes.lock import held
 from keras_isample.volumes.padding import FEW_LEVELS
 from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_volume
@@ -56,6 +59,13 @@ FORMAT = 5
 
 _ROWS = 64
 """Rows along the first axis whose box means are made at once."""
+
+_ABANDONED = 24 * 60 * 60
+"""Seconds without a change after which unfinished work is given up where the
+file system has no locks."""
+
+_LOCK_PATIENCE = 60
+"""Seconds to wait for a process that only looks whether a lock is free."""
 
 _BYTES_PER_WORKER = 6 * 10**9
 """More than enough to prepare a scan of 512 x 512 x 700."""
@@ -330,7 +340,7 @@ def _forward_means(array, width, axis):
 
 
 def _write_entry(cohort, case, entry, context_width):
-    with _workspace(entry.parent) as folder:
+    with naming(entry.parent), _workspace(entry.parent) as folder:
         # Before anything is read that may not fit.
         check_spacing(case, cohort.spacing, len(cohort.channel_names))
         channels = load_channels(case)
@@ -433,33 +443,37 @@ def _settings(cohort, case, context_width):
     }
 
 
-class _workspace:
+@contextlib.contextmanager
+def _workspace(cache):
     """A folder of one writer, locked while it lives and removed at its end."""
-
-    def __init__(self, cache):
-        self.folder = cache / "unfinished" / secrets.token_hex(8)
-
-    def __enter__(self):
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self.lock = open(f"{self.folder}.lock", "w")
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+    folder = cache / "unfinished" / secrets.token_hex(8)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with held(_lock_of(folder), patience=_LOCK_PATIENCE):
         # Only now: whoever finds the lock free removes the folder.
-        self.folder.mkdir()
-        return self.folder
-
-    def __exit__(self, *error):
-        shutil.rmtree(self.folder, ignore_errors=True)
-        Path(self.lock.name).unlink(missing_ok=True)
-        self.lock.close()
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(cache):
     """Removes what killed writers left: folders whose lock is free."""
-    for lock in (cache / "unfinished").glob("*.lock"):
-        try:
-            with open(lock) as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink(missing_ok=True)
-        except OSError:
-            continue
+    unfinished = cache / "unfinished"
+    names = {path.name.removesuffix(".lock") for path in unfinished.glob("*")}
+    for folder in sorted(unfinished / name for name in names):
+        with (
+            contextlib.suppress(OSError, Busy),
+            held(_lock_of(folder)) as locked,
+        ):
+            if locked or _is_abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock_of(folder):
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _is_abandoned(folder):
+    """Whether nothing has been written to a folder for long."""
+    return time.time() - folder.stat().st_mtime > _ABANDONED

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from keras_isample.data.preprocessing import multifocal_cases
 from keras_isample.errors import InputError
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
+from keras_isample.training.memory import OutOfMemory
+from keras_isample.training.memory import within_memory
 from keras_isample.training.precision import describe_arithmetic
 from keras_isample.training.precision import with_precision
 from keras_isample.training.resumed_length import refuse_shorter
@@ -31,6 +34,8 @@ from keras_isample.training.run_places import check_data_apart
 from keras_isample.training.run_places import check_files_apart
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
+from keras_isample.volumes.files import DiskFull
+from keras_isample.volumes.files import naming
 from keras_isample.volumes.lock import held
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
@@ -38,6 +43,8 @@ from keras_isample.volumes.writing import write_volume
 log = logging.getLogger(__name__)
 
 _LOCK = ".keras-isample.lock"
+
+_LESS_TO_PREPARE = "Close other programs, or use a coarser --spacing"
 
 _PATIENCE = 5
 """Seconds to wait for another process that may just be ending."""
@@ -148,12 +155,14 @@ def opened_run(
         The `RunFolder` and the `PreparedData`.
 
     Raises:
-        InputError: If the data cannot be used or have changed, or the folder
-            holds a run already or is that of another process.
+        InputError: If the data cannot be used or have changed, the folder
+            holds a run already or is that of another process, or memory or
+            disk are full.
     """
     folder = RunFolder(run)
+    _check_names(config, folder)
     if resume:
-        folder.config()
+        written = folder.config()
     else:
         _check_source(config, folder)
         check_data_apart(config, folder)
@@ -164,16 +173,26 @@ def opened_run(
     if not resume:
         check_files_apart(config, folder, data.parts)
         folder.check_new(overwrite)
-    with _alone(folder.path):
+    with _alone(folder.path), naming(folder.path):
         if resume:
             refuse_shorter(config, folder)
-            folder.reopen(config, manifest)
+            # Another place of the data only counts when it has the same.
+            folder.reopen(
+                replace(config, data_path=written.data_path), manifest
+            )
+            folder.check_cases(manifest["cases"], config.data_path)
             folder.update_manifest(finished=None)
         else:
             folder.create(config, manifest, overwrite=overwrite)
         try:
-            prepared = data.prepare(progress)
-            folder.check_data(prepared.fingerprint())
+            with within_memory(_LESS_TO_PREPARE):
+                prepared = data.prepare(progress)
+            folder.check_data(
+                prepared.fingerprint(),
+                prepared.fingerprints(),
+                config.data_path,
+            )
+            folder.keep_config(config)
             if config.training.early_stopping and not prepared.validation.cases:
                 raise InputError(
                     "--early-stopping",
@@ -183,11 +202,42 @@ def opened_run(
             _tell_class_weights(config, folder, prepared, say)
             _tell_whole_classes(prepared, say)
             _note_images(config, folder, data.parts)
-            yield folder, prepared
-        except (InputError, OSError):
-            if not resume and not folder.has_begun():
-                folder.undo()
+            with naming(folder.path), within_memory():
+                yield folder, prepared
+        except (InputError, OSError) as error:
+            if not folder.has_begun():
+                if not resume:
+                    folder.undo()
+            elif isinstance(error, DiskFull | OutOfMemory):
+                raise _resumable(error) from error
             raise
+
+
+def _check_names(config, folder):
+    """Refuses paths that are no text: neither TOML nor TensorFlow has them."""
+    for path in (
+        folder.path,
+        config.data_path,
+        config.data.cache,
+        config.network.init_from,
+    ):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                path,
+                "has a name that is not UTF-8",
+                "Rename it, or give a link to it that has another name",
+            ) from None
+
+
+def _resumable(error):
+    """The same error of a run that has a checkpoint."""
+    what = "Free some space there"
+    if isinstance(error, OutOfMemory):
+        what = "Close other programs"
+    cure = f"{what}, then continue with --resume"
+    return type(error)(error.source, error.problem, cure)
 
 
 def _check_source(config, folder):

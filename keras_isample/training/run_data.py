@@ -43,6 +43,11 @@ class PreparedData:
         """Tells these scans from others."""
         return fingerprint([*self.cases, *self.validation.cases])
 
+    def fingerprints(self) -> dict[str, str]:
+        """Tells each of these scans from others, by its name."""
+        cases = [*self.cases, *self.validation.cases]
+        return {case.name: fingerprint([case]) for case in cases}
+
 
 @dataclass(frozen=True)
 class RunData:

@@ -17,6 +17,7 @@ from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.gpus import spare_gpu
+from keras_isample.training.memory import check_step
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import check_memory
 from keras_isample.training.networks import check_sampling
@@ -72,6 +73,13 @@ class Trainer:
             with strategy.scope():
                 self._build(metrics, synchronized=several)
         check_memory(config, self.model, [*data.cases, *data.validation.cases])
+        check_step(
+            self.model,
+            self.sampler.geometry,
+            config.sampling.batch_size,
+            len(data.train.channel_names),
+            strategy,
+        )
 
     def take_first_weights(self) -> str | None:
         """Takes the weights of `init_from`, if there is one.
