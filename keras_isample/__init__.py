@@ -13,7 +13,10 @@ import os as _os
 import sys as _sys
 
 from keras_isample.errors import InputError
+from keras_isample.processor import switch_on_onednn as _switch_on_onednn
 from keras_isample.version import __version__
+
+_switch_on_onednn()
 
 __all__ = [
     "InputError",

@@ -1,4 +1,14 @@
-"""The one error that users cause and users can mend."""
+"""Errors that users can do something about."""
+
+import re
+
+_NO_MEMORY = re.compile(
+    "(?:OOM when allocating|bad_alloc|out of memory|failed to allocate|"
+    "unable to allocate|cannot allocate memory|failed to map segment|"
+    r"could not create a memory|can't start new thread)[^\n]*",
+    re.IGNORECASE,
+)
+"""What NumPy, TensorFlow, oneDNN, CUDA and the system say."""
 
 
 class InputError(ValueError):
@@ -22,3 +32,20 @@ class InputError(ValueError):
 
 def _one_line(text):
     return " ".join(str(text).split()).rstrip(".")
+
+
+def reason_of_no_memory(error):
+    """Why there is no memory left.
+
+    Args:
+        error: An exception of Python, NumPy, TensorFlow or the system.
+
+    Returns:
+        A few words; `None` if the exception says something else.
+    """
+    found = _NO_MEMORY.search(str(error))
+    if found is not None:
+        return " ".join(found[0].split())[:200].rstrip(".")
+    if isinstance(error, MemoryError):
+        return "an allocation failed"
+    return None

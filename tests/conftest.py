@@ -1,5 +1,6 @@
 """What many tests need."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,18 @@ def own_cache(monkeypatch, tmp_path_factory):
     """Keeps tests away from the user's cache."""
     home = tmp_path_factory.getbasetemp() / "cache-home"
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_graphs_left():
+    """Frees what a module's trainings leave in the process."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    from keras_isample.training.traced_gradients import forgotten_afterwards
+
+    with forgotten_afterwards():
+        yield
 
 
 @pytest.fixture

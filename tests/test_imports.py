@@ -11,7 +11,7 @@ PACKAGE = "keras_isample"
 
 # A part may import itself and those above it in this table, no others.
 LEVELS = [
-    ("errors", "version", "progress"),
+    ("errors", "processor", "progress", "version"),
     ("volumes",),
     ("data", "metrics", "models", "losses", "config", "figures"),
     ("sampling", "inference"),
@@ -30,6 +30,7 @@ KERAS = {"keras", "numpy"}
 # whatever is a requirement of the package.
 OUTSIDE = {
     "errors": set(),
+    "processor": set(),
     "version": set(),
     "progress": set(),
     "config": set(),

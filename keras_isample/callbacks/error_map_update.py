@@ -152,7 +152,7 @@ def introduce(model, sampler):
     if metadata is not None:
         _introduce_axis(metadata, sampler)
     if metadata is not None and sampler.cohort is not None:
-        facts = Preprocessing.of(sampler.cohort)
+        facts = Preprocessing.of(sampler.cohort, sampler.cases)
         metadata.setdefault("preprocessing", facts.as_metadata())
 
 

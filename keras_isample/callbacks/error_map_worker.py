@@ -44,8 +44,10 @@ def main(folder, tile_memory):
 def _answer(tasks, answers, folder, tile_memory):
     from keras_isample.callbacks.error_map_update import predict_errors
     from keras_isample.callbacks.published_weights import PublishedWeights
+    from keras_isample.models.keras_settings import set_keras
     from keras_isample.sampling.error_maps import ErrorMapWriter
 
+    set_keras()
     weights = PublishedWeights(folder)
     model = weights.model()
     while True:

@@ -124,7 +124,9 @@ def _forward_of(model):
     if keras.backend.backend() != "tensorflow":
         return forward
     run = model.distribute_strategy.run
-    return tf.function(lambda inputs: run(forward, args=(inputs,)))
+    return tf.function(
+        lambda inputs: run(forward, args=(inputs,)), autograph=False
+    )
 
 
 def _normalizations(model):

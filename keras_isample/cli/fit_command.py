@@ -100,7 +100,7 @@ def _trained(config, run, **options):
 
 def _train(config, run, *, reporter, **options):
     """One run; see `training.fit`."""
-    with loading_keras(reporter):
+    with loading_keras(reporter, training=True):
         from keras.callbacks import LambdaCallback
 
         from keras_isample.training.run import fit as train
@@ -111,7 +111,7 @@ def _train(config, run, *, reporter, **options):
 
 def _find_rate(config, run, *, reporter, **options):
     """A population; see `training.AutoLR`."""
-    with loading_keras(reporter):
+    with loading_keras(reporter, training=True):
         from keras_isample.training.autolr import AutoLR
 
     return AutoLR(config).fit(run, reporter=reporter, **options)

@@ -1,5 +1,6 @@
 """The program as a whole: what all commands share, and its exit codes."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -9,15 +10,47 @@ import click
 
 from keras_isample.cli.interruption import interruption
 from keras_isample.cli.shown_progress import LogLines
+from keras_isample.cli.streams import give_up_output
+from keras_isample.cli.streams import is_of_output
+from keras_isample.cli.streams import prepare_streams
 from keras_isample.errors import InputError
+from keras_isample.errors import reason_of_no_memory
 from keras_isample.version import __version__
+
+_OUTPUT_CURE = "Write it to where there is room"
+
+_DISK_CURE = "Check the disk, the rights and the path"
+
+_MEMORY_CURE = "Close other programs, or give the command less to do at once"
+
+
+class _ReaderGone(Exception):
+    """Nobody reads the output any more."""
+
+
+@contextlib.contextmanager
+def _not_left_to_click():
+    """Click ends the program itself, as if with an error of its own."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGone from error
 
 
 class _Group(click.Group):
     """Shows bad input as one line and leaves with the promised codes."""
 
+    def make_context(self, *args, **kwargs):
+        with _not_left_to_click():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx):
+        with _not_left_to_click():
+            return super().invoke(ctx)
+
     def main(self, *args, **kwargs):
         kwargs["standalone_mode"] = False
+        prepare_streams()
         try:
             code = super().main(*args, **kwargs)
         except click.exceptions.Exit as error:
@@ -34,23 +67,46 @@ class _Group(click.Group):
         except (KeyboardInterrupt, click.Abort):
             click.echo("keras-isample: stopped", err=True)
             code = 130
-        except BrokenPipeError:
-            # Whoever reads our output has gone; nothing is left to say.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 1
-        except OSError as error:
-            if error.filename is None:
-                raise
-            reason = error.strerror or type(error).__name__
-            cure = "Check the disk, the rights and the path"
-            _complain(f"{error.filename}: {reason}. {cure}.")
-            code = 2
-        except Exception:
-            if not interruption.received:
-                raise
-            click.echo("keras-isample: stopped", err=True)
-            code = 130
+        except _ReaderGone:
+            # Nothing is left to say; other programs end by this signal.
+            give_up_output()
+            code = 128 + signal.SIGPIPE
+        except Exception as error:
+            if interruption.received:
+                click.echo("keras-isample: stopped", err=True)
+                code = 130
+            else:
+                text = _in_one_line(error)
+                if text is None:
+                    raise
+                _complain(text)
+                code = 2
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _in_one_line(error):
+    """What an error of the system means; `None` for a mistake of ours."""
+    reason = reason_of_no_memory(error)
+    if reason is not None:
+        return f"memory: is used up ({reason}). {_MEMORY_CURE}."
+    if isinstance(error, UnicodeEncodeError):
+        shown = ascii(error.object)[:200]
+        return f"{shown}: is no text in {error.encoding}. Choose another name."
+    if not isinstance(error, OSError):
+        return None
+    reason = error.strerror or _short(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}. {_DISK_CURE}."
+    if is_of_output(error):
+        give_up_output()
+        return f"output: {reason}. {_OUTPUT_CURE}."
+    return f"file: {reason}. {_DISK_CURE}."
+
+
+def _short(error):
+    """The first line of an error's text."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300].rstrip(".")
 
 
 def _complain(text):

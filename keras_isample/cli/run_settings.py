@@ -11,6 +11,7 @@ from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 
 _MAY_CHANGE = (
+    "cache",
     "epochs",
     "executor",
     "gpus_per_member",
@@ -64,7 +65,8 @@ def resumed_config(run, config_file, preset, data_path, chosen, reporter):
 
     Args:
         run: Its folder, or `None`.
-        config_file, preset, data_path: What names other settings, refused.
+        config_file, preset: What names other settings, refused.
+        data_path: Where the data are now, if they have been moved.
         chosen: Settings given as options, which may name a new length.
         reporter: The `Reporter` that shows how far that is.
 
@@ -76,14 +78,16 @@ def resumed_config(run, config_file, preset, data_path, chosen, reporter):
     """
     if not run:
         raise InputError("--resume", "needs --run", "Name the run to continue")
-    if config_file or preset or data_path:
+    if config_file or preset:
         raise InputError(
             "--resume",
             "takes its settings from the run",
-            "Leave --config, --preset and --data away",
+            "Leave --config and --preset away",
         )
-    check_inputs(run, [])
-    with loading_keras(reporter):
+    check_inputs(run, [data_path] if data_path else [])
+    if chosen.get("cache"):
+        chosen = {**chosen, "cache": os.path.abspath(chosen["cache"])}
+    with loading_keras(reporter, training=True):
         from keras_isample.training.run_folder import RunFolder
     config = RunFolder(run).config()
     settings = config.settings()
@@ -97,11 +101,22 @@ def resumed_config(run, config_file, preset, data_path, chosen, reporter):
         raise InputError(
             "--" + name.replace("_", "-"),
             f"is {settings[name]!r} in {run}",
-            "Only --epochs and where members train may change with --resume",
+            "Only --epochs, --data, --cache and where members train may change "
+            "with --resume",
         )
-    resumed = Config.from_settings(config.data_path, settings | chosen)
+    if data_path:
+        data_path = os.path.abspath(data_path)
+    elif not os.path.exists(config.data_path):
+        raise InputError(
+            config.data_path,
+            "is not there any more",
+            "If the data have been moved, name their new place with --data",
+        )
+    resumed = Config.from_settings(
+        data_path or config.data_path, settings | chosen
+    )
     refuse_unused(resumed, chosen)
-    return _checked(resumed)
+    return resumed
 
 
 def _built_in_phantom(reporter):

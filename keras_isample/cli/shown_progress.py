@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
-import os
 import sys
 
 import click
 
 from keras_isample.cli.interruption import interruption
+from keras_isample.cli.streams import copy_of
 from keras_isample.progress import SILENT
 from keras_isample.progress import reporter_for
 
@@ -52,11 +52,9 @@ class LogLines(logging.StreamHandler):
 def _own_stream(stream):
     """A stream to the same file, which stays while stderr is held back."""
     try:
-        number = os.dup(stream.fileno())
+        own = copy_of(stream)
     except (AttributeError, OSError, ValueError):
         yield stream
         return
-    with open(
-        number, "w", encoding=stream.encoding, errors="backslashreplace"
-    ) as own:
+    with own:
         yield own

@@ -6,6 +6,8 @@ import re
 import sys
 import tempfile
 
+from keras_isample.errors import InputError
+
 _REMARK = re.compile(
     rb"WARNING: All log messages before absl|[IW]\d{4} |"
     rb"To enable the following instructions|.*Unable to register cu"
@@ -32,6 +34,9 @@ def quiet_import(quiet=True):
     try:
         os.dup2(held.fileno(), 2)
         yield
+    except InputError:
+        # That says all there is to say.
+        raise
     except Exception:
         failed = True
         raise

@@ -185,16 +185,20 @@ class Config:
     def differences(self, written: "Config") -> dict[str, tuple[Any, Any]]:
         """Settings here and in a run's `config.toml`, where they differ.
 
-        What is left to the images here, a run has written as they decided.
+        What is left to the images or the processor here, a run has written
+        as they decided.
         """
         own = {"data": self.data_path, **self.settings()}
         theirs = {"data": written.data_path, **written.settings()}
         found = [name for name in own if own[name] != theirs[name]]
+        decided = {}
         if self.network.sees_slices is None:
-            decided = {"axis": "auto"}
+            decided["axis"] = "auto"
             if self.data.spacing == "auto":
                 decided["spacing"] = theirs["spacing"]
-            found = [n for n in found if decided.get(n) != theirs[n]]
+        if self.training.mixed_precision == "auto":
+            decided["mixed_precision"] = theirs["mixed_precision"]
+        found = [n for n in found if decided.get(n) != theirs[n]]
         return {name: (own[name], theirs[name]) for name in found}
 
     def to_toml(self) -> str:

@@ -37,8 +37,9 @@ class TrainingConfig(Group):
     )
     mixed_precision: "str" = setting(
         "none",
-        "Type of the layers' arithmetic; softmax and loss stay float32.",
-        ("none", "bfloat16", "float16"),
+        "Type of the layers' arithmetic; softmax and loss stay float32. auto: "
+        "bfloat16 where the processor or GPU computes it fast, else none.",
+        ("none", "auto", "bfloat16", "float16"),
     )
     devices: "str" = setting(
         "auto",

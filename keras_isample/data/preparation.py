@@ -9,13 +9,12 @@ files again at the next start.
 """
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,18 +26,26 @@ import numpy as np
 from scipy import ndimage
 
 from keras_isample.data.cache import default_cache
+from keras_isample.data.cache import file_digest
 from keras_isample.data.cache import hash_of
 from keras_isample.data.cache import stamp
 from keras_isample.data.channels import check_channels
+from keras_isample.data.channels import check_spacing
 from keras_isample.data.channels import load_channels
 from keras_isample.data.class_index import index_classes
 from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_class_map
+from keras_isample.data.label_values import count_classes
 from keras_isample.data.layout import shorten
+from keras_isample.volumes.components import component_sizes
+from keras_isample.volumes.files import naming
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.intensity import looks_like_hu
+from keras_isample.volumes.lock import Busy
+from keras_isample.volumes.lock import held
+from keras_isample.volumes.padding import FEW_LEVELS
 from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_volume
 from keras_isample.volumes.scan import Scan
@@ -47,11 +54,18 @@ from keras_isample.volumes.volume import to_canonical
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 5
 """Changes whenever entries made by older versions must not be used."""
 
 _ROWS = 64
 """Rows along the first axis whose box means are made at once."""
+
+_ABANDONED = 24 * 60 * 60
+"""Seconds without a change after which unfinished work is given up where the
+file system has no locks."""
+
+_LOCK_PATIENCE = 60
+"""Seconds to wait for a process that only looks whether a lock is free."""
 
 _BYTES_PER_WORKER = 6 * 10**9
 """More than enough to prepare a scan of 512 x 512 x 700."""
@@ -74,8 +88,14 @@ class PreparedCase:
             channel.
         affine: Rows of the 4x4 matrix from its voxels to the world, mm.
         extremes: Lowest and highest stored value of each channel.
+        annotated: Voxels of each class in the label files, background first;
+            in `counts` a small class may have lost all of them.
+        levels: Gray levels of each channel before it was resampled,
+            `FEW_LEVELS` if there are as many or more.
         merged: Those of `missing` that count as one class with the background
             (`partial="merge"`).
+        components: Voxels of the two largest components of each class in
+            `labels`, background first, which has none; empty if not known.
     """
 
     name: str
@@ -89,7 +109,10 @@ class PreparedCase:
     outside: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
     extremes: tuple[tuple[int, int], ...]
+    annotated: tuple[int, ...] = ()
+    levels: tuple[int, ...] = ()
     merged: tuple[int, ...] = ()
+    components: tuple[tuple[int, ...], ...] = ()
 
     @property
     def size(self) -> int:
@@ -191,6 +214,7 @@ def prepare_cohort(
             raise
     if cohort.intensity == "ct":
         _warn_of_other_units(prepared)
+    _warn_of_few_levels(prepared, cohort.intensity)
     return prepared
 
 
@@ -215,6 +239,29 @@ def _warn_of_other_units(cases):
         )
 
 
+def _warn_of_few_levels(cases, intensity):
+    constant = [c.name for c in cases if 1 in c.levels]
+    few = [
+        case.name
+        for case in cases
+        if any(1 < number < FEW_LEVELS for number in case.levels)
+    ]
+    for names, what in (
+        (constant, "are constant in a channel"),
+        (few, f"have fewer than {FEW_LEVELS} gray levels in a channel"),
+    ):
+        if names:
+            log.warning(
+                "%d of %d cases (%s) %s once normalized (--intensity %s): "
+                "check these scans.",
+                len(names),
+                len(cases),
+                shorten(names),
+                what,
+                intensity,
+            )
+
+
 def prepare_case(
     cohort: Cohort, case: Case, *, context_width: int = 3
 ) -> PreparedCase:
@@ -235,7 +282,7 @@ def _prepare_files(cohort, case, context_width):
     prepared = _open_reference(case.name, cache, reference)
     if prepared is not None:
         return prepared
-    key = hash_of(settings, [_digest(path) for path in case.files()])
+    key = hash_of(settings, [file_digest(path) for path in case.files()])
     if _open_entry(case.name, cache / key) is None:
         _write_entry(cohort, case, cache / key, context_width)
     write_text(reference, key)
@@ -293,10 +340,13 @@ def _forward_means(array, width, axis):
 
 
 def _write_entry(cohort, case, entry, context_width):
-    with _workspace(entry.parent) as folder:
-        channels = [to_canonical(v) for v in load_channels(case)]
-        class_map, missing = read_class_map(cohort, case)
+    with naming(entry.parent), _workspace(entry.parent) as folder:
+        # Before anything is read that may not fit.
+        check_spacing(case, cohort.spacing, len(cohort.channel_names))
+        channels = load_channels(case)
+        class_map, missing = read_class_map(cohort, case, channels)
         class_map = to_canonical(class_map)
+        channels = [to_canonical(volume) for volume in channels]
         check_channels(case, channels, cohort.channel_names)
         own = channels[0].shape, channels[0].spacing
         spacing = kept_spacing(*own, cohort.spacing or channels[0].spacing)
@@ -313,6 +363,8 @@ def _write_entry(cohort, case, entry, context_width):
             "scales": scan.scales,
             "offsets": scan.offsets,
             "outside": scan.outside,
+            "levels": scan.levels,
+            "annotated": count_classes(class_map.array, cohort.num_classes),
             "extremes": [[int(c.min()), int(c.max())] for c in scan.stored],
         }
         del scan, means
@@ -326,6 +378,7 @@ def _write_entry(cohort, case, entry, context_width):
             "spacing": [float(s) for s in spacing],
             "counts": [int(n) for n in counts],
             "missing": [int(k) for k in missing],
+            "components": component_sizes(labels, cohort.num_classes, 2),
         }
         for path in folder.iterdir():
             sync(path)
@@ -390,38 +443,37 @@ def _settings(cohort, case, context_width):
     }
 
 
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
-
-
-class _workspace:
+@contextlib.contextmanager
+def _workspace(cache):
     """A folder of one writer, locked while it lives and removed at its end."""
-
-    def __init__(self, cache):
-        self.folder = cache / "unfinished" / secrets.token_hex(8)
-
-    def __enter__(self):
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self.lock = open(f"{self.folder}.lock", "w")
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+    folder = cache / "unfinished" / secrets.token_hex(8)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with held(_lock_of(folder), patience=_LOCK_PATIENCE):
         # Only now: whoever finds the lock free removes the folder.
-        self.folder.mkdir()
-        return self.folder
-
-    def __exit__(self, *error):
-        shutil.rmtree(self.folder, ignore_errors=True)
-        Path(self.lock.name).unlink(missing_ok=True)
-        self.lock.close()
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(cache):
     """Removes what killed writers left: folders whose lock is free."""
-    for lock in (cache / "unfinished").glob("*.lock"):
-        try:
-            with open(lock) as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink(missing_ok=True)
-        except OSError:
-            continue
+    unfinished = cache / "unfinished"
+    names = {path.name.removesuffix(".lock") for path in unfinished.glob("*")}
+    for folder in sorted(unfinished / name for name in names):
+        with (
+            contextlib.suppress(OSError, Busy),
+            held(_lock_of(folder)) as locked,
+        ):
+            if locked or _is_abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock_of(folder):
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _is_abandoned(folder):
+    """Whether nothing has been written to a folder for long."""
+    return time.time() - folder.stat().st_mtime > _ABANDONED

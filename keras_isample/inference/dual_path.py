@@ -23,6 +23,7 @@ import numpy as np
 from scipy import ndimage
 
 from keras_isample.inference.dual_path_parts import DualPathParts
+from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.inference.tiling import boxes_around
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
@@ -50,7 +51,7 @@ class DualPathPredictor:
         tile_memory: About how many bytes the maps of one tile may take.
 
     Raises:
-        ValueError: If `tile_memory` does not allow the smallest tile.
+        TileMemoryError: If `tile_memory` does not allow the smallest tile.
     """
 
     def __init__(self, model, tile_memory=DEFAULT_TILE_MEMORY):
@@ -61,10 +62,11 @@ class DualPathPredictor:
         self._parts = DualPathParts(model)
         least = self.tile_bytes(1, 1, 1)
         if least > tile_memory:
-            raise ValueError(
+            raise TileMemoryError(
                 "Argument `tile_memory` must allow a tile of 4 voxels a side, "
                 f"{least} bytes. "
-                f"Received: tile_memory={tile_memory}."
+                f"Received: tile_memory={tile_memory}.",
+                int(least),
             )
 
     def tiles(self, scan, *, repeatable=True, progress=None):

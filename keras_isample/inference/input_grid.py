@@ -6,10 +6,9 @@ training grid becomes the rows of the input's grid that lie within it. Where
 both grids are one, each tile becomes labels at once.
 """
 
-import tempfile
-
 import numpy as np
 
+from keras_isample.volumes.files import new_mapped_array
 from keras_isample.volumes.resampling import axis_positions
 
 
@@ -46,11 +45,8 @@ class InputGrid:
         self.probabilities = None
         if keep_probabilities:
             # On disk: this is the one array as large as scan times classes.
-            self.probabilities = np.memmap(
-                tempfile.TemporaryFile(),
-                np.uint8,
-                "w+",
-                shape=(*input_shape, num_classes),
+            self.probabilities = new_mapped_array(
+                np.uint8, (*input_shape, num_classes)
             )
         positions = [
             axis_positions(n, s, m, t)

@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_isample.inference.image_network import ImageNetwork
 from keras_isample.inference.layer_graph import reach
+from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
 
@@ -25,18 +26,6 @@ the network sees around it."""
 
 _DEAR = 10
 """Times the voxels of one pass from which on the user is told."""
-
-
-class TileMemoryError(ValueError):
-    """Not even the smallest tile is allowed.
-
-    Attributes:
-        least: Bytes that it takes.
-    """
-
-    def __init__(self, message, least):
-        super().__init__(message)
-        self.least = least
 
 
 class PlainPredictor:

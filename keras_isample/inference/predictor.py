@@ -32,13 +32,7 @@ def predictor_for(model, tile_memory=None):
     Raises:
         ValueError: If the model is not one that this package can tile.
     """
-    metadata = getattr(model, "metadata", None) or {}
-    kind = _KINDS.get((metadata.get("network"), metadata.get("ndim")))
-    if kind is None:
-        raise ValueError(
-            "Argument `model` must be built by `keras_isample.models`. "
-            f"Received: {model!r} of network {metadata.get('network')!r}."
-        )
+    kind = _kind_of(model)
     known = _predictors.setdefault(model, {})
     if tile_memory not in known:
         given = () if tile_memory is None else (tile_memory,)
@@ -57,6 +51,21 @@ def check_scan(model, shape, tile_memory=None):
     Raises:
         TileMemoryError: If not even the smallest tile is allowed.
     """
+    if _kind_of(model) is not PlainPredictor and tile_memory is None:
+        # What is allowed by default suffices, whatever the scan.
+        return
     predictor = predictor_for(model, tile_memory)
     if isinstance(predictor, PlainPredictor):
         predictor.check(shape)
+
+
+def _kind_of(model):
+    """Class of the predictor that fits a model."""
+    metadata = getattr(model, "metadata", None) or {}
+    kind = _KINDS.get((metadata.get("network"), metadata.get("ndim")))
+    if kind is None:
+        raise ValueError(
+            "Argument `model` must be built by `keras_isample.models`. "
+            f"Received: {model!r} of network {metadata.get('network')!r}."
+        )
+    return kind

@@ -4,12 +4,11 @@ Every slice across one axis is predicted whole, with nothing of its neighbors:
 DeepLab's mean of the image, say, knows no tiles.
 """
 
-import tempfile
-
 import numpy as np
 
 from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.image_network import ImageNetwork
+from keras_isample.volumes.files import new_mapped_array
 
 DEFAULT_AXIS = 2
 """Axial slices of a scan in RAS+."""
@@ -111,9 +110,7 @@ class SlicePredictor:
         if size <= self._memory // 2:
             held = np.empty(shape, np.float32)
         else:
-            held = np.memmap(
-                tempfile.TemporaryFile(), np.float32, "w+", shape=shape
-            )
+            held = new_mapped_array(np.float32, shape)
         for first, batch in self._batches(scan, axis, progress):
             held[first : first + len(batch)] = batch
         return held

@@ -24,6 +24,7 @@ import numpy as np
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
 from keras_isample.sampling.level_counts import count_levels
+from keras_isample.volumes.files import new_mapped_file
 
 _OPEN = 64
 """Maps that are kept mapped (a mapping holds a file handle)."""
@@ -230,9 +231,7 @@ class ErrorMapWriter:
         self.version = version
         self.seed = seed
         self.labels = case.labels()
-        self.array = np.lib.format.open_memmap(
-            path, mode="w+", dtype=np.uint8, shape=case.shape
-        )
+        self.array = new_mapped_file(path, np.uint8, case.shape)
 
     def write(self, start, probabilities):
         """Adds a tile.

@@ -35,6 +35,7 @@ from keras_isample.training.history import read_history
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import describe_origin
 from keras_isample.training.population import Population
+from keras_isample.training.precision import with_precision
 from keras_isample.training.run import FitResult
 from keras_isample.training.run import opened_run
 from keras_isample.training.run_folder import finished_now
@@ -107,9 +108,10 @@ class AutoLR:
             InputError: If data or settings cannot be used, the folder holds a
                 run already, or the population cannot go on.
         """
-        executor = make_executor(self.config.autolr, run, self._members())
+        config = with_precision(self.config)
+        executor = make_executor(config.autolr, run, self._members())
         opened = opened_run(
-            self.config,
+            config,
             run,
             resume=resume,
             overwrite=overwrite,
@@ -126,11 +128,11 @@ class AutoLR:
                     "Use a split such as 0.7,0.1,0.2",
                 )
             names = data.train.class_names[1:]
-            if self.config.network.init_from and not resume:
-                say(_origin(self.config.network.init_from, data))
+            if config.network.init_from and not resume:
+                say(_origin(config.network.init_from, data))
             del data
             population = Population(
-                self.config,
+                config,
                 self.operator,
                 folder,
                 names,

@@ -33,18 +33,36 @@ def visible_gpus():
     if chosen is not None:
         names = [name.strip() for name in chosen.split(",")]
         return [name for name in names if name and name != "-1"]
+    return _ask("--query-gpu=index") or []
+
+
+def gpu_memory(number):
+    """Bytes of memory of a GPU; `None` if that is not known.
+
+    Args:
+        number: Which of the GPUs that this process may use, from 0.
+    """
+    gpus = visible_gpus()
+    if number >= len(gpus):
+        return None
+    answer = _ask("--query-gpu=memory.total", "-i", gpus[number])
+    if not answer or not answer[0].isdigit():
+        return None
+    return int(answer[0]) << 20
+
+
+def _ask(*options):
+    """Words that the driver's program answers; `None` without an answer."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
+        return None
     try:
         answer = subprocess.run(
-            [program, "--query-gpu=index", "--format=csv,noheader"],
+            [program, *options, "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
             timeout=_PATIENCE,
         )
     except subprocess.TimeoutExpired:
-        return []
-    if answer.returncode:
-        return []
-    return answer.stdout.split()
+        return None
+    return None if answer.returncode else answer.stdout.split()

@@ -76,12 +76,13 @@ class MemberRunner:
         _limit_threads(threads)
         from keras_isample.training.devices import strategy_for
         from keras_isample.training.member_life import LifeReporter
+        from keras_isample.training.precision import with_precision
         from keras_isample.training.run_data import read_run_data
         from keras_isample.training.run_folder import RunFolder
         from keras_isample.training.trainer import Trainer
 
         self.folder = RunFolder(run)
-        self.config = self.folder.config()
+        self.config = with_precision(self.folder.config())
         strategy = strategy_for(self.config)
         data = read_run_data(self.config).prepare()
         self.life = LifeReporter()

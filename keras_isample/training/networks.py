@@ -6,11 +6,12 @@ import numpy as np
 
 from keras_isample.config.network import MULTIPLES
 from keras_isample.errors import InputError
-from keras_isample.inference.plain import TileMemoryError
 from keras_isample.inference.predictor import check_scan
+from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.models.deeplab_v3 import deeplab_v3
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.dual_path_geometry import DualPathGeometry
+from keras_isample.models.keras_settings import set_keras
 from keras_isample.models.patch_geometry import PlainGeometry
 from keras_isample.models.patch_geometry import SliceGeometry
 from keras_isample.models.unet import unet
@@ -38,6 +39,7 @@ def make_network(config, num_classes, num_channels, axis):
     Returns:
         A `SegmentationModel` with softmax.
     """
+    set_keras()
     settings, optimizer = config.network, config.optimizer
     options = {
         "width": settings.width,

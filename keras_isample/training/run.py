@@ -5,17 +5,26 @@ import logging
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.config import Config
+from keras_isample.data.image_digests import case_digests
+from keras_isample.data.layout import count
+from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.data.preprocessing import multifocal_cases
 from keras_isample.errors import InputError
 from keras_isample.progress import SILENT
 from keras_isample.progress import Reporter
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
+from keras_isample.training.memory import OutOfMemory
+from keras_isample.training.memory import within_memory
+from keras_isample.training.precision import describe_arithmetic
+from keras_isample.training.precision import with_precision
 from keras_isample.training.resumed_length import refuse_shorter
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_data import read_run_data
@@ -23,8 +32,12 @@ from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.run_folder import finished_now
 from keras_isample.training.run_folder import new_manifest
 from keras_isample.training.run_loss import class_weights_of
+from keras_isample.training.run_places import check_data_apart
+from keras_isample.training.run_places import check_files_apart
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
+from keras_isample.volumes.files import DiskFull
+from keras_isample.volumes.files import naming
 from keras_isample.volumes.lock import held
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
@@ -32,6 +45,8 @@ from keras_isample.volumes.writing import write_volume
 log = logging.getLogger(__name__)
 
 _LOCK = ".keras-isample.lock"
+
+_LESS_TO_PREPARE = "Close other programs, or use a coarser --spacing"
 
 _PATIENCE = 5
 """Seconds to wait for another process that may just be ending."""
@@ -93,6 +108,7 @@ def fit(
         raise InputError(
             "--learning-rate", "is auto", "Use keras_isample.training.AutoLR"
         )
+    config = with_precision(config)
     strategy = strategy_for(config)
     replay = read_replayed(config.optimizer, RunFolder(run), resume)
     with opened_run(
@@ -152,31 +168,48 @@ def opened_run(
         The `RunFolder` and the `PreparedData`.
 
     Raises:
-        InputError: If the data cannot be used or have changed, or the folder
-            holds a run already or is that of another process.
+        InputError: If the data cannot be used or have changed, the folder
+            holds a run already or is that of another process, or memory or
+            disk are full.
     """
     folder = RunFolder(run)
+    _check_names(config, folder)
     if resume:
-        folder.config()
+        written = folder.config()
     else:
         _check_source(config, folder)
+        check_data_apart(config, folder)
     with reporter.phase("reading headers"):
         data = read_run_data(config, say)
+    say(describe_arithmetic(config))
     config = data.config
     manifest = new_manifest(data.parts, config.data.seed, command_line)
     if not resume:
+        check_files_apart(config, folder, data.parts)
         folder.check_new(overwrite)
-    with _alone(folder.path):
+    with _alone(folder.path), naming(folder.path):
         if resume:
             refuse_shorter(config, folder)
-            folder.reopen(config, manifest)
+            # Another place of the data only counts when it has the same.
+            folder.reopen(
+                replace(config, data_path=written.data_path), manifest
+            )
+            folder.check_cases(manifest["cases"], config.data_path)
             folder.update_manifest(finished=None)
         else:
             folder.create(config, manifest, overwrite=overwrite)
         try:
-            with reporter.phase("preparing scans", also=progress) as phase:
+            with (
+                within_memory(_LESS_TO_PREPARE),
+                reporter.phase("preparing scans", also=progress) as phase,
+            ):
                 prepared = data.prepare(phase)
-            folder.check_data(prepared.fingerprint())
+            folder.check_data(
+                prepared.fingerprint(),
+                prepared.fingerprints(),
+                config.data_path,
+            )
+            folder.keep_config(config)
             if config.training.early_stopping and not prepared.validation.cases:
                 raise InputError(
                     "--early-stopping",
@@ -184,11 +217,45 @@ def opened_run(
                     "Use a split such as 0.7,0.1,0.2",
                 )
             _tell_class_weights(config, folder, prepared, say)
-            yield folder, prepared
-        except (InputError, OSError):
-            if not resume and not folder.has_begun():
-                folder.undo()
+            _tell_whole_classes(prepared, say)
+            with reporter.phase("noting what the scans look like"):
+                _note_images(config, folder, data.parts)
+            with naming(folder.path), within_memory():
+                yield folder, prepared
+        except (InputError, OSError) as error:
+            if not folder.has_begun():
+                if not resume:
+                    folder.undo()
+            elif isinstance(error, DiskFull | OutOfMemory):
+                raise _resumable(error) from error
             raise
+
+
+def _check_names(config, folder):
+    """Refuses paths that are no text: neither TOML nor TensorFlow has them."""
+    for path in (
+        folder.path,
+        config.data_path,
+        config.data.cache,
+        config.network.init_from,
+    ):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                path,
+                "has a name that is not UTF-8",
+                "Rename it, or give a link to it that has another name",
+            ) from None
+
+
+def _resumable(error):
+    """The same error of a run that has a checkpoint."""
+    what = "Free some space there"
+    if isinstance(error, OutOfMemory):
+        what = "Close other programs"
+    cure = f"{what}, then continue with --resume"
+    return type(error)(error.source, error.problem, cure)
 
 
 def _check_source(config, folder):
@@ -231,6 +298,42 @@ def _tell_class_weights(config, folder, prepared, say):
     shown = ", ".join(f"{name} {weight:.4g}" for name, weight in named.items())
     say(f"class weights ({config.loss.class_weights}): {shown}")
     folder.update_manifest(class_weights=named)
+
+
+def _tell_whole_classes(prepared, say):
+    """Says of which classes no component will be removed, and why."""
+    facts = Preprocessing.of(prepared.train, prepared.cases)
+    numbers = multifocal_cases(prepared.cases, facts.paired)
+    if facts.whole:
+        shown = ", ".join(
+            f"{facts.class_names[index]} ({numbers[index][0]} of "
+            f"{count(numbers[index][1], 'training case')})"
+            for index in facts.whole
+        )
+        say(f"in several places, so left whole in predictions: {shown}")
+
+
+def _note_images(config, folder, parts):
+    """Notes what the run's scans look like, by which they are known later."""
+    if "case_digests" in folder.manifest():
+        return
+    cases = {c.name: part for part in parts for c in parts[part].cases}
+    digests = case_digests(
+        [case for cohort in parts.values() for case in cohort.cases],
+        config.data.cache or None,
+    )
+    folder.update_manifest(case_digests=digests)
+    first = {}
+    for name, digest in digests.items():
+        other = first.setdefault(digest, name)
+        if cases[other] != cases[name]:
+            log.warning(
+                "%s (%s) and %s (%s) are the same scan.",
+                other,
+                cases[other],
+                name,
+                cases[name],
+            )
 
 
 def _train(config, folder, trainer, rows, replay, callbacks):

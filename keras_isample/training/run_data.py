@@ -11,6 +11,7 @@ import numpy as np
 from keras_isample.callbacks.volume_dice import VolumeDice
 from keras_isample.config import Config
 from keras_isample.config.data import VOLUME_SPACING
+from keras_isample.data.class_presence import check_classes
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
@@ -42,6 +43,11 @@ class PreparedData:
     def fingerprint(self) -> str:
         """Tells these scans from others."""
         return fingerprint([*self.cases, *self.validation.cases])
+
+    def fingerprints(self) -> dict[str, str]:
+        """Tells each of these scans from others, by its name."""
+        cases = [*self.cases, *self.validation.cases]
+        return {case.name: fingerprint([case]) for case in cases}
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class RunData:
 
         count(0, None)
         cases = prepare_cohort(self.parts["train"], progress=count)
+        check_classes(self.parts["train"], cases)
         validation = VolumeDice(
             validated,
             every=training.validate_every,

@@ -11,7 +11,13 @@ from pathlib import Path
 
 from keras_isample.config import Config
 from keras_isample.config import read_settings
+from keras_isample.data.layout import shorten
 from keras_isample.errors import InputError
+from keras_isample.processor import describe_processor
+from keras_isample.processor import instruction_set
+from keras_isample.processor import processor_name
+from keras_isample.processor import usable_cores
+from keras_isample.processor import uses_onednn
 from keras_isample.version import __version__
 from keras_isample.volumes.files import remove_unfinished
 from keras_isample.volumes.files import write_text
@@ -105,7 +111,7 @@ class RunFolder:
                 "Continue it with --resume, or choose another --run, or "
                 "allow --overwrite",
             )
-        if not self.config_file.is_file():
+        if not self._is_run():
             raise InputError(
                 self.path,
                 "exists and is no run, so it is not replaced",
@@ -119,14 +125,22 @@ class RunFolder:
             config: Its `Config`, perhaps with another number of epochs.
             manifest: Used if it has none yet.
         """
-        if self.config_file.read_text(encoding="utf-8") != config.to_toml():
-            write_text(self.config_file, config.to_toml())
+        self.keep_config(config)
         if not self.manifest_file.exists():
             text = json.dumps(manifest, indent=1) + "\n"
             write_text(self.manifest_file, text)
         self.state_file.parent.mkdir(exist_ok=True)
         remove_unfinished(self.path)
         remove_unfinished(self.state_file.parent)
+
+    def keep_config(self, config):
+        """Writes `config.toml`, unless it says the same.
+
+        Args:
+            config: The run's `Config`.
+        """
+        if self.config_file.read_text(encoding="utf-8") != config.to_toml():
+            write_text(self.config_file, config.to_toml())
 
     def has_begun(self):
         """Whether any epoch has ended, of a member if it is a population."""
@@ -153,6 +167,13 @@ class RunFolder:
         # Hidden files may be left from a run that was killed in `create`.
         return self.path.exists() and (
             not self.path.is_dir() or bool(self._entries())
+        )
+
+    def _is_run(self):
+        # A run that was killed in `create` may have nothing but its settings.
+        begun = {self.config_file, self.state_file.parent}
+        return self.config_file.is_file() and (
+            self.manifest_file.is_file() or begun.issuperset(self._entries())
         )
 
     def _entries(self):
@@ -186,20 +207,68 @@ class RunFolder:
         settings.setdefault("normalization_batches", 0)
         return Config.from_settings(data_path, settings)
 
-    def check_data(self, fingerprint):
+    def check_cases(self, cases, source):
+        """Compares the cases of the data with those that the run began with.
+
+        Args:
+            cases: Dictionary from part (train, ...) to names of cases.
+            source: The data set.
+
+        Raises:
+            InputError: If they are others, or other parts.
+        """
+        known = _part_of_each(self.manifest()["cases"])
+        found = _part_of_each(cases)
+        moved = {
+            name: part
+            for name, part in found.items()
+            if known.get(name, part) != part
+        }
+        changes = [
+            ("missing", sorted(known.keys() - found.keys())),
+            ("new", sorted(found.keys() - known.keys())),
+        ]
+        if not any(names for _, names in changes):
+            for part in sorted(set(moved.values())):
+                names = sorted(n for n, p in moved.items() if p == part)
+                changes.append((f"now {part} cases", names))
+        self._refuse_changed(changes, source)
+
+    def check_data(self, fingerprint, contents=None, source=None):
         """Notes the fingerprint of the data, or compares it on resuming.
+
+        Args:
+            fingerprint: Of all cases that are trained and validated with.
+            contents: Dictionary from their names to fingerprints of each.
+            source: The data set.
 
         Raises:
             InputError: If the data are not those that the run began with.
         """
-        known = self.manifest().get("data_fingerprint")
+        manifest = self.manifest()
+        known = manifest.get("data_fingerprint")
         if known is None:
-            self.update_manifest(data_fingerprint=fingerprint)
+            self.update_manifest(
+                data_fingerprint=fingerprint, case_fingerprints=contents or {}
+            )
         elif known != fingerprint:
+            before = manifest.get("case_fingerprints", {})
+            changed = sorted(
+                name
+                for name, content in (contents or {}).items()
+                if before.get(name, content) != content
+            )
+            self._refuse_changed([("changed", changed or ["cases"])], source)
+
+    def _refuse_changed(self, changes, source):
+        """Names what is different: pairs of a word and names of cases."""
+        told = [f"{word}: {shorten(names)}" for word, names in changes if names]
+        if told:
             raise InputError(
-                self.path,
-                "its data have changed since the run began",
-                "Restore them, or start a new run",
+                source or self.path,
+                f"the data have changed since {self.path} began ("
+                f"{'; '.join(told)})",
+                "Give the unchanged data with --data, or start a new run",
             )
 
     def cases(self, part):
@@ -231,7 +300,13 @@ def new_manifest(cohorts, seed, command_line):
     return {
         "versions": versions,
         "backend": keras.backend.backend(),
-        "device": f"{platform.machine()}, {os.cpu_count()} cores",
+        "device": describe_processor(),
+        "processor": {
+            "name": processor_name(),
+            "cores": usable_cores(),
+            "instruction_set": instruction_set(),
+            "onednn": uses_onednn(),
+        },
         "seed": seed,
         "started": _now(),
         "command_line": list(command_line),
@@ -241,6 +316,11 @@ def new_manifest(cohorts, seed, command_line):
             for part, cohort in cohorts.items()
         },
     }
+
+
+def _part_of_each(cases):
+    """Dictionary from case to part."""
+    return {name: part for part, names in cases.items() for name in names}
 
 
 def _remove(path):

@@ -30,7 +30,8 @@ def save_state(path, model, sampler, progress):
     }
     arrays |= {f"sampler/{k}": v for k, v in sampler.state().items()}
     arrays["progress"] = np.array(json.dumps(progress))
-    with written_whole(path) as beside, open(beside, "xb") as file:
+    size = sum(np.asarray(array).nbytes for array in arrays.values())
+    with written_whole(path, size) as beside, open(beside, "xb") as file:
         np.savez(file, **arrays)
 
 

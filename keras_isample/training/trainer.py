@@ -19,6 +19,7 @@ from keras_isample.models.normalization import synchronize
 from keras_isample.progress import SILENT
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.gpus import spare_gpu
+from keras_isample.training.memory import check_step
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import check_memory
 from keras_isample.training.networks import check_sampling
@@ -34,6 +35,7 @@ from keras_isample.training.run_loss import make_run_loss
 from keras_isample.training.state import load_progress
 from keras_isample.training.state import restore_state
 from keras_isample.training.state import save_state
+from keras_isample.training.traced_gradients import forgotten_afterwards
 
 
 class Trainer:
@@ -82,6 +84,13 @@ class Trainer:
             with strategy.scope():
                 self._build(metrics, synchronized=several)
         check_memory(config, self.model, [*data.cases, *data.validation.cases])
+        check_step(
+            self.model,
+            self.sampler.geometry,
+            config.sampling.batch_size,
+            len(data.train.channel_names),
+            strategy,
+        )
 
     def take_first_weights(self) -> str | None:
         """Takes the weights of `init_from`, if there is one.
@@ -172,26 +181,27 @@ class Trainer:
             return recorder
         self.data.validation.also = epochs if validate_last else None
         try:
-            self.model.fit(
-                sampler.dataset(config.training.steps_per_epoch),
-                epochs=epochs,
-                initial_epoch=len(rows),
-                verbose=0,
-                shuffle=False,
-                callbacks=[
-                    *([self._average] if self._average else []),
-                    *self._statistics,
-                    DivergenceCheck(),
-                    *self._loss_schedule(),
-                    warmup,
-                    self._maps,
-                    self.data.validation,
-                    *callbacks,
-                    ProgressReport(self._reporter),
-                    ScalarLog(log_folder or folder.log_folder),
-                    recorder,
-                ],
-            )
+            with forgotten_afterwards():
+                self.model.fit(
+                    sampler.dataset(config.training.steps_per_epoch),
+                    epochs=epochs,
+                    initial_epoch=len(rows),
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[
+                        *([self._average] if self._average else []),
+                        *self._statistics,
+                        DivergenceCheck(),
+                        *self._loss_schedule(),
+                        warmup,
+                        self._maps,
+                        self.data.validation,
+                        *callbacks,
+                        ProgressReport(self._reporter),
+                        ScalarLog(log_folder or folder.log_folder),
+                        recorder,
+                    ],
+                )
         finally:
             if isinstance(self._maps, ConcurrentErrorMaps):
                 self._maps.close()
@@ -220,7 +230,7 @@ class Trainer:
             )
             if synchronized:
                 synchronize(self.model)
-            facts = Preprocessing.of(train).as_metadata()
+            facts = Preprocessing.of(train, self.data.cases).as_metadata()
             self.model.metadata["preprocessing"] = facts
             self.loss = make_run_loss(
                 config,

@@ -1,20 +1,34 @@
-"""Locks, so that two processes do not write to the same folder."""
+"""Locks, so that two processes do not write to the same folder.
+
+Some network file systems have none. There the work is done without, which is
+said once: a lock that is only a file would outlive a killed process, and keep
+its run from being resumed.
+"""
 
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from keras_isample.errors import InputError
 
+log = logging.getLogger(__name__)
+
 _PAUSE = 0.1
 """Seconds between two attempts."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+_without_locks = set()
+"""Folders of which that was said."""
+
+_saying = threading.Lock()
 
 
 class Busy(InputError):
@@ -33,7 +47,8 @@ def held(path: str | os.PathLike, *, patience: float = 0.0) -> Iterator[bool]:
         patience: Seconds to wait for another process.
 
     Yields:
-        Whether it is held; not where the file system has no locks.
+        Whether it is held; not where the file system has no locks, which is
+        said once for each folder.
 
     Raises:
         Busy: If another process, or this one, still holds it then.
@@ -62,9 +77,9 @@ def held(path: str | os.PathLike, *, patience: float = 0.0) -> Iterator[bool]:
             file.close()
             raise
     with file:
-        file.truncate(0)
-        file.write(f"{os.getpid()} {socket.gethostname()}")
-        file.flush()
+        if not locked:
+            _say_without_locks(path.parent)
+        _write_owner(file)
         try:
             yield locked
         finally:
@@ -93,6 +108,25 @@ def _lock(file):
             raise
         return False
     return True
+
+
+def _say_without_locks(folder):
+    with _saying:
+        if folder not in _without_locks:
+            _without_locks.add(folder)
+            log.warning(
+                "%s: the file system has no locks; make sure that no two "
+                "programs write to this folder at the same time",
+                folder,
+            )
+
+
+def _write_owner(file):
+    """Says in the file who holds it, unless the disk is full."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        text = f"{os.getpid()} {socket.gethostname()}"
+        os.write(file.fileno(), text.encode())
 
 
 def _is_at(file, path):

@@ -78,7 +78,7 @@ def write_volume(
         raise InputError(
             path,
             f"can not be written: {reason}",
-            "Check that its folder exists, may be written to and has room",
+            "Check that its folder exists and may be written to",
         ) from error
 
 

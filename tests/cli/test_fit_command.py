@@ -123,7 +123,7 @@ def test_folder_that_is_no_run_is_not_overwritten(
     "options, said",
     [
         ([], "needs --run"),
-        (["--run", "RUN", "--data", "x"], "takes its settings from the run"),
+        (["--run", "RUN", "--data", "/none"], "/none: does not exist"),
         (["--run", "RUN", "--preset", "kidneys-2017"], "takes its settings"),
         (["--run", "RUN", "--config", "x.toml"], "takes its settings"),
         (["--run", "RUN", "--batch-size", "5"], "--batch-size: is 2 in"),

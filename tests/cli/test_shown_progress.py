@@ -108,3 +108,20 @@ def test_a_pipe_is_told_that_the_network_is_built(
     assert lines[-1].startswith("epoch 1/1  loss ")
     assert number < len(lines) - 1
     assert "\x1b" not in done.stderr
+
+
+def test_it_is_shown_while_stderr_is_held_back(tmp_path):
+    """Importing TensorFlow may take long, too."""
+    code = (
+        "import sys\n"
+        "from keras_isample.cli.shown_progress import shown_progress\n"
+        "from keras_isample.commands.quiet_import import quiet_import\n"
+        "with shown_progress(False) as reporter:\n"
+        "    with quiet_import():\n"
+        "        print('later', file=sys.stderr)\n"
+        "        reporter.say('first')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == "first\nlater\n"

@@ -194,8 +194,9 @@ def test_air_at_the_reach_of_the_path_is_not_taken_for_empty():
     scan = Scan(stored, (1.0,), (0.0,), (0,))
     result = assembled(DualPathPredictor(model), scan)
     # Predicted 14 voxels away, from 0 to 28, and not beyond.
-    assert (result[:29, ..., 1] == 1).all()
-    assert (result[29:, ..., 1] == 0.5).all()
+    # Without oneDNN the softmax of 1e30 is one unit in the last place below 1.
+    assert result[:29, ..., 1] == pytest.approx(1.0, abs=1e-6)
+    assert result[29:, ..., 1] == pytest.approx(0.5, abs=1e-6)
 
 
 def test_nothing_but_air(model, predictor):
@@ -319,7 +320,8 @@ def test_later_weights_are_seen(randomize):
     model.set_weights(small_model(randomize, 5).get_weights())
     after = assembled(predictor, scan)
     assert np.abs(after - before).max() > 1e-2
-    assert after == pytest.approx(one_pass(model, scan), abs=1e-5)
+    # Without oneDNN, on AVX2, up to 1.3e-5: these weights magnify rounding.
+    assert after == pytest.approx(one_pass(model, scan), abs=1e-4)
 
 
 @pytest.mark.parametrize("origin", [(0, 0, 0), (8, 12, 8), (12, 4, 4)])
@@ -386,7 +388,7 @@ def wide(randomize, monkeypatch):
     if not DualPathPredictor(model)._parts.has_winograd:
         pytest.skip("on TensorFlow without a GPU alone")
     monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 36**3 + 1)
-    monkeypatch.setattr(winograd, "_cores", lambda: 1)
+    monkeypatch.setattr(winograd, "usable_cores", lambda: 1)
     monkeypatch.setattr(winograd, "_compiled", set())
     return model
 

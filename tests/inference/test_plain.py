@@ -8,8 +8,8 @@ from keras_isample.inference import predict_label_map
 from keras_isample.inference import predict_volume
 from keras_isample.inference import predictor_for
 from keras_isample.inference.plain import PlainPredictor
-from keras_isample.inference.plain import TileMemoryError
 from keras_isample.inference.predictor import check_scan
+from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.models import unet
 from keras_isample.models import unet3plus
 from keras_isample.volumes.scan import Scan

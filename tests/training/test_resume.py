@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from keras_isample.processor import computes_bfloat16
 from keras_isample.sampling import ErrorMaps
 from keras_isample.training import recorder
 from keras_isample.training.history import read_history
@@ -39,13 +40,13 @@ def fit_command(ball_options):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     return out
 
 
 def wait_for(path, process):
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 600
     while not path.exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < limit
@@ -143,6 +144,8 @@ def test_subsets_of_error_maps_are_resumed(
 def test_sizes_of_the_demo_repeat_bit_for_bit(
     tmp_path, monkeypatch, ball_config, assert_same_end, mixed_precision
 ):
+    if mixed_precision == "bfloat16" and not computes_bfloat16():
+        pytest.skip("this processor does not compute bfloat16")
     # Larger maps are divided among threads; the narrow ones above are not.
     config = ball_config(
         width=0.6,
@@ -168,7 +171,7 @@ def test_sigterm_stops_and_tells_how_to_go_on(
     process = fit_command(run)
     wait_for(run / "history.csv", process)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert f"--run '{run}' --resume" in err
@@ -185,7 +188,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_a_resumable_run(
     wait_for(run / "config.toml", process)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert f"--run {run} --resume" in err
@@ -207,7 +210,7 @@ def duration(tmp_path_factory, ball_options):
     )
     wait_for(run / "config.toml", process)
     started = time.monotonic()
-    assert process.wait(300) == 0
+    assert process.wait(900) == 0
     return time.monotonic() - started
 
 

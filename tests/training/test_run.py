@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 
@@ -431,6 +432,7 @@ def test_every_phase_of_a_run_is_shown(tmp_path, ball_config, listener):
     assert begun == [
         "begin reading headers",
         "begin preparing scans",
+        "begin noting what the scans look like",
         "begin building the network",
         "begin compiling the first step",
         "begin epoch 1/1",
@@ -520,10 +522,10 @@ def write_slices(tmp_path):
 
     def write(thicknesses):
         path = tmp_path / "slices"
-        for folder, dtype in (("images", np.int16), ("labels", np.uint8)):
+        for folder, value in (("images", 100), ("labels", 1)):
             (path / folder).mkdir(parents=True)
             for number, thickness in enumerate(thicknesses):
-                values = np.ones((12, thickness, 16), dtype)
+                values = np.full((12, thickness, 16), value, np.uint8)
                 values[0] = 0
                 image = nib.Nifti1Image(values, np.diag([0.7, 5, 0.7, 1]))
                 nib.save(image, path / folder / f"case_{number}.nii.gz")
@@ -577,3 +579,65 @@ def test_evaluating_other_data_needs_no_split_of_them(write_slices):
     settings = {"network": "unet", "fold": "1/5"}
     config = Config.from_settings(write_slices([4, 4]), settings)
     assert len(open_cohort(config).cases) == 2
+
+
+@pytest.fixture
+def lesions(tmp_path):
+    """Four scans with a liver in one piece and a lesion in three."""
+    for index in range(4):
+        labels = np.zeros((12, 12, 12), np.uint8)
+        labels[:6] = 1
+        labels[8:10, 1::4, 1] = 2
+        image = np.random.default_rng(index).integers(-900, 900, labels.shape)
+        for folder, array in (("images", image), ("labels", labels)):
+            (tmp_path / "d" / folder).mkdir(parents=True, exist_ok=True)
+            file = nib.Nifti1Image(array.astype(np.int16), np.eye(4))
+            nib.save(file, tmp_path / "d" / folder / f"case_{index}.nii.gz")
+    names = {"labels": {"background": 0, "liver": 1, "lesion": 2}}
+    (tmp_path / "d/dataset.json").write_text(json.dumps(names))
+    return tmp_path / "d"
+
+
+def test_classes_in_several_places_are_said(tmp_path, lesions, ball_config):
+    said = []
+    config = ball_config(lesions)
+    with run.opened_run(config, tmp_path / "run", say=said.append):
+        pass
+    assert said[-1] == (
+        "in several places, so left whole in predictions: lesion (2 of 2 "
+        "training cases)"
+    )
+
+
+def test_model_knows_what_its_training_cases_were_like(
+    tmp_path, lesions, ball_config
+):
+    data = read_run_data(ball_config(lesions)).prepare()
+    facts = Trainer(ball_config(lesions), data).model.metadata["preprocessing"]
+    assert facts["whole"] == [2]
+    assert facts["smallest"] == [12, 12, 12]
+
+
+def test_images_of_all_parts_are_noted(tmp_path, lesions, ball_config, caplog):
+    shutil.copy(
+        lesions / "images/case_0.nii.gz", lesions / "images/case_1.nii.gz"
+    )
+    table = "case,split\ncase_0,train\ncase_1,test\ncase_2,val\ncase_3,train"
+    (lesions / "cases.csv").write_text(table)
+    with run.opened_run(ball_config(lesions), tmp_path / "run") as (folder, _):
+        noted = folder.manifest()["case_digests"]
+    assert set(noted) == {f"case_{k}" for k in range(4)}
+    assert noted["case_0"] == noted["case_1"]
+    assert "case_0 (train) and case_1 (test) are the same scan" in caplog.text
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("name", ["d", ".", "d/images"])
+def test_data_are_never_replaced_by_a_run(
+    tmp_path, lesions, ball_config, overwrite, name
+):
+    (lesions / "config.toml").write_text("mine")
+    before = sorted(lesions.rglob("*"))
+    with pytest.raises(InputError, match="Choose another --run"):
+        fit(ball_config(lesions), tmp_path / name, overwrite=overwrite)
+    assert sorted(lesions.rglob("*")) == before
