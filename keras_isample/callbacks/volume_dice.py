@@ -16,9 +16,13 @@ class VolumeDice(keras.callbacks.Callback):
 
     On the training grid, without post-processing. A class that was not
     annotated in a case, or is absent from both label maps, is left out of the
-    means. Adds `val_dice` (mean over the foreground classes),
-    `val_dice_<name>`, `val_iou`, `val_iou_<name>`, `val_accuracy` (share of the
-    voxels that are right, background included) and `seconds_validation` to the
+    means; a class that is found where it is absent has a Dice of 0 there. A
+    class that no case has gets no score at all, whatever is found, since
+    finding nothing could only turn 0 into no score.
+
+    Adds `val_dice` (mean over the foreground classes), `val_dice_<name>`,
+    `val_iou`, `val_iou_<name>`, `val_accuracy` (share of the voxels that are
+    right, background included) and `seconds_validation` to the
     epoch's logs, where `EarlyStopping` or `ModelCheckpoint` find them
     (`mode="max"`).
 
@@ -57,7 +61,7 @@ class VolumeDice(keras.callbacks.Callback):
         table, accuracy = self._measure()
         # Of one case; the mean of quotients is not the quotient of means.
         for name, values in (("dice", table), ("iou", table / (2 - table))):
-            means = _class_means(values)
+            means = self._class_means(values)
             logs[f"val_{name}"] = _mean(means)
             for label, value in zip(self.class_names[1:], means, strict=True):
                 logs[f"val_{name}_{label}"] = float(value)
@@ -66,7 +70,50 @@ class VolumeDice(keras.callbacks.Callback):
 
     def dice(self):
         """Mean Dice of each foreground class, nan where no case has it."""
-        return _class_means(self._measure()[0])
+        return self._class_means(self._measure()[0])
+
+    @property
+    def scored_classes(self):
+        """Foreground classes that some case has, and so can have a score."""
+        return [
+            k
+            for k in range(1, len(self.class_names))
+            if any(_holds(case, k) for case in self.cases)
+        ]
+
+    def notes(self):
+        """What cannot be scored, in lines for the user."""
+        if not self.cases:
+            return []
+        scored = self.scored_classes
+        if not scored:
+            return [
+                "no validation case has any of the structures, so there is no "
+                "validation score: the newest model is kept"
+            ]
+        found = []
+        lost = [
+            name
+            for k, name in enumerate(self.class_names)
+            if k and k not in scored
+        ]
+        if lost:
+            found.append(
+                f"no validation case has {', '.join(lost)}: no score for "
+                + ("it" if len(lost) == 1 else "them")
+            )
+        healthy = [
+            case.name
+            for case in self.cases
+            if not any(_holds(case, k) for k in scored)
+        ]
+        if healthy:
+            found.append(
+                f"{len(healthy)} of {len(self.cases)} validation cases have "
+                "none of the structures; what is found there has a Dice of 0, "
+                "and finding nothing has no score"
+            )
+        return found
 
     def _measure(self):
         """Dice, `(cases, classes)`, and the share of right voxels, a case."""
@@ -88,9 +135,18 @@ class VolumeDice(keras.callbacks.Callback):
                 accuracy[number] = np.mean(labels == prediction)
         return table, accuracy
 
+    def _class_means(self, table):
+        """Means over cases, nan for a class that cannot be scored."""
+        scored = self.scored_classes
+        return [
+            _mean(table[:, k]) if k in scored else float("nan")
+            for k in range(1, len(self.class_names))
+        ]
 
-def _class_means(table):
-    return [_mean(column) for column in table[:, 1:].T]
+
+def _holds(case, index):
+    """Whether a class was annotated in a case and has a voxel there."""
+    return case.counts[index] > 0 and index not in case.missing
 
 
 def _mean(values):

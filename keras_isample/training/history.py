@@ -80,6 +80,21 @@ def epochs_since_best(rows):
     return len(rows) - 1 - scores.index(best)
 
 
+def is_better(score, best):
+    """Whether an epoch's model is to be kept in place of an earlier one's.
+
+    Of two epochs that found nothing right the later one is: its Dice, 0, says
+    nothing for the earlier one.
+
+    Args:
+        score: Validation Dice of the epoch, `None` or nan if it has none.
+        best: Highest of those before, or `None`.
+    """
+    if score is None or math.isnan(score):
+        return best is None
+    return best is None or score > best or score == best == 0
+
+
 def best_score(rows):
     """Highest validation Dice of some rows; `None` if there is none."""
     known = [row.get("val_dice") for row in rows]

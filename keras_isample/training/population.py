@@ -13,6 +13,7 @@ from keras_isample.training.autolr_record import Period
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.autolr_record import best_dice_of
 from keras_isample.training.autolr_record import kept_rows
+from keras_isample.training.history import is_better
 from keras_isample.training.history import write_history
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
@@ -276,9 +277,7 @@ class Population:
     def _keep_model(self, number, members):
         """Copies the best model of the period if it is the best so far."""
         best = best_dice_of(members)
-        if best is None:
-            return
-        if self.record.best_dice is not None and best <= self.record.best_dice:
+        if best is None or not is_better(best, self.record.best_dice):
             return
         member = next(
             i

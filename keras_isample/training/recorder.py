@@ -1,6 +1,5 @@
 """After each epoch: history, best model and the state to resume from."""
 
-import math
 import time
 from contextlib import nullcontext
 
@@ -8,6 +7,7 @@ import keras
 
 from keras_isample.training.history import best_score
 from keras_isample.training.history import epochs_since_best
+from keras_isample.training.history import is_better
 from keras_isample.training.history import write_history
 from keras_isample.training.state import link_error_maps
 from keras_isample.training.state import save_state
@@ -77,13 +77,7 @@ class Recorder(keras.callbacks.Callback):
         best = self.best
         row = self._row(epoch, logs or {})
         self.rows.append(row)
-        score = row.get("val_dice")
-        if score is None or math.isnan(score):
-            # Without validation the newest model is the one to keep.
-            better = best is None
-        else:
-            better = best is None or score > best
-        if better:
+        if is_better(row.get("val_dice"), best):
             with written_whole(self.folder.model_file) as beside:
                 self.model.save(beside)
         if self.best_from is not None:
@@ -107,7 +101,7 @@ class Recorder(keras.callbacks.Callback):
         """Keeps the state if the newest epoch is the best of those in view."""
         *before, newest = self.rows[self.best_from :]
         score, best = best_score([newest]), best_score(before)
-        if score is not None and (best is None or score > best):
+        if score is not None and is_better(score, best):
             kept = link_error_maps(self.folder, self.folder.best)
             self._save_state(self.folder.best)
             for path in self.folder.best.error_map_folder.iterdir():

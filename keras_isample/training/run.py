@@ -162,18 +162,30 @@ def opened_run(
         try:
             prepared = data.prepare(progress)
             folder.check_data(prepared.fingerprint())
-            if config.training.early_stopping and not prepared.validation.cases:
-                raise InputError(
-                    "--early-stopping",
-                    "needs a validation case, and the split leaves none",
-                    "Use a split such as 0.7,0.1,0.2",
-                )
+            for note in prepared.validation.notes():
+                say(note)
+            _check_early_stopping(config, prepared.validation)
             _tell_class_weights(config, folder, prepared, say)
             yield folder, prepared
         except (InputError, OSError):
             if not resume and not folder.has_begun():
                 folder.undo()
             raise
+
+
+def _check_early_stopping(config, validation):
+    """Refuses to wait for a score that cannot come."""
+    if not config.training.early_stopping:
+        return
+    if not validation.cases:
+        problem = "needs a validation case, and the split leaves none"
+    elif not validation.scored_classes:
+        problem = "needs a validation case that has one of the structures"
+    else:
+        return
+    raise InputError(
+        "--early-stopping", problem, "Use a split such as 0.7,0.1,0.2"
+    )
 
 
 def _check_source(config, folder):

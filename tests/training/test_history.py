@@ -2,6 +2,7 @@ import csv
 
 import pytest
 
+from keras_isample.training.history import is_better
 from keras_isample.training.history import read_history
 from keras_isample.training.history import write_history
 
@@ -70,3 +71,21 @@ def test_older_history_is_replaced(path):
     write_history(path, [ROW, ROW], NAMES)
     write_history(path, [ROW], NAMES)
     assert len(read_history(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("score", "best", "better"),
+    [
+        (None, None, True),
+        (float("nan"), None, True),
+        (float("nan"), 0.0, False),
+        (None, 0.2, False),
+        (0.0, None, True),
+        (0.2, 0.1, True),
+        (0.1, 0.2, False),
+        (0.2, 0.2, False),
+        (0.0, 0.0, True),
+    ],
+)
+def test_which_of_two_epochs_is_kept(score, best, better):
+    assert is_better(score, best) == better
