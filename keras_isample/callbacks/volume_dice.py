@@ -57,16 +57,32 @@ class VolumeDice(keras.callbacks.Callback):
         due = (epoch + 1) % self.every == 0 or epoch + 1 == self.also
         if not due or not self.cases or logs is None:
             return
+        self.validate(logs)
+
+    def validate(self, logs):
+        """Segments all scans now; what is found is added to `logs`."""
         started = time.monotonic()
         table, accuracy = self._measure()
         # Of one case; the mean of quotients is not the quotient of means.
         for name, values in (("dice", table), ("iou", table / (2 - table))):
-            means = self._class_means(values)
-            logs[f"val_{name}"] = _mean(means)
-            for label, value in zip(self.class_names[1:], means, strict=True):
-                logs[f"val_{name}_{label}"] = float(value)
+            self.add_means(logs, f"val_{name}", values)
         logs["val_accuracy"] = _mean(accuracy)
-        logs["seconds_validation"] = time.monotonic() - started
+        logs["seconds_validation"] = (
+            logs.get("seconds_validation", 0.0) + time.monotonic() - started
+        )
+
+    def add_means(self, logs, name, table):
+        """Adds the mean of each class over cases, and the mean of these.
+
+        Args:
+            logs: The dictionary that gets `<name>` and `<name>_<label>`.
+            name: Of the quantity.
+            table: `(cases, classes)`, nan where there is none.
+        """
+        means = self._class_means(table)
+        logs[name] = _mean(means)
+        for label, value in zip(self.class_names[1:], means, strict=True):
+            logs[f"{name}_{label}"] = float(value)
 
     def dice(self):
         """Mean Dice of each foreground class, nan where no case has it."""

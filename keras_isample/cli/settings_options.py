@@ -7,35 +7,29 @@ import click
 from keras_isample.config import GROUPS
 
 
-class _Rate(click.ParamType):
-    """A number, or `auto`."""
+class _NumberOr(click.ParamType):
+    """A number, or one of some words."""
 
-    name = "number|auto"
-
-    def convert(self, value, param, ctx):
-        if value == "auto":
-            return value
-        return click.FLOAT.convert(value, param, ctx)
-
-
-class _Size(click.ParamType):
-    """A whole number, or `auto` or `full`."""
-
-    name = "number|auto|full"
+    def __init__(self, kind, *words):
+        self.kind = kind
+        self.words = words
+        self.name = "|".join(("number", *words))
 
     def convert(self, value, param, ctx):
-        if value in ("auto", "full"):
+        if value in self.words:
             return value
-        return click.INT.convert(value, param, ctx)
+        return self.kind.convert(value, param, ctx)
 
 
 _KINDS = {
     "str": str,
     "int": int,
-    "int | str": _Size(),
+    "int | str": _NumberOr(click.INT, "auto", "full"),
+    "int | auto": _NumberOr(click.INT, "auto"),
     "float": float,
     "bool": bool,
-    "float | str": _Rate(),
+    "float | str": _NumberOr(click.FLOAT, "auto"),
+    "float | none": _NumberOr(click.FLOAT, "none"),
 }
 
 

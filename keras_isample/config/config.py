@@ -89,7 +89,8 @@ class Config:
     def _check_autolr(self):
         if not self.optimizer.is_auto:
             return
-        if self.training.validate_every > self.autolr.period:
+        every = self.training.fixed_validate_every
+        if every is not None and every > self.autolr.period:
             raise InputError(
                 "--validate-every",
                 f"is longer than a period of {self.autolr.period} epochs",

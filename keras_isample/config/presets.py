@@ -9,6 +9,7 @@ _KIDNEYS_2017 = {
     "warmup_epochs": 5,
     "epsilon": 0.01,
     "split": "16,4,0",
+    "validation_share": "none",
 }
 PRESETS = {
     "kidneys-2017": _KIDNEYS_2017,
@@ -20,6 +21,7 @@ PRESETS = {
         "steps_per_epoch": 200,
         "lr_schedule": "step:25:0.5",
         "split": "16,4,0",
+        "validation_share": "none",
     },
     "autolr-2018": {
         "learning_rate": "auto",
@@ -29,6 +31,7 @@ PRESETS = {
         "warmup_epochs": 10,
         "split": "14,2,4",
         "epsilon": 0.0,
+        "validation_share": "none",
     },
 }
 """The papers' settings; what they do not tell, such as how the statistics of

@@ -68,9 +68,7 @@ class Group:
                     f"expects {entry.type}, got {value!r}",
                     "Correct the value",
                 )
-            if entry.type in ("float", "float | str") and isinstance(
-                value, int
-            ):
+            if entry.type.startswith("float") and isinstance(value, int):
                 object.__setattr__(self, entry.name, float(value))
         self._check()
 
@@ -122,8 +120,12 @@ def _fits(value, kind):
         return True
     if kind == "int | str" and isinstance(value, str):
         return value in ("auto", "full")
-    if kind in ("float", "float | str"):
+    if kind == "int | auto" and value == "auto":
+        return True
+    if kind == "float | none" and value == "none":
+        return True
+    if kind in ("float", "float | str", "float | none"):
         return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind in ("int", "int | str"):
+    if kind in ("int", "int | str", "int | auto"):
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, {"str": str, "bool": bool}[kind])

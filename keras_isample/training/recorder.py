@@ -5,6 +5,9 @@ from contextlib import nullcontext
 
 import keras
 
+from keras_isample.callbacks.validation_plan import ESTIMATE
+from keras_isample.callbacks.validation_plan import SCORE
+from keras_isample.training.candidates import candidate_epochs
 from keras_isample.training.history import best_score
 from keras_isample.training.history import epochs_since_best
 from keras_isample.training.history import is_better
@@ -33,6 +36,9 @@ class Recorder(keras.callbacks.Callback):
             validation Dice; never if 0.
         average: The `AveragedWeights`, if scans are predicted with averages:
             these are saved as the model, the weights themselves as the state.
+        plan: The `ValidationPlan`, if validations may be estimates: by these
+            the best model is then chosen, and further ones are kept as
+            candidates for the end of the run.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Recorder(keras.callbacks.Callback):
         best_from=None,
         patience=0,
         average=None,
+        plan=None,
     ):
         super().__init__()
         self.folder = folder
@@ -56,6 +63,8 @@ class Recorder(keras.callbacks.Callback):
         self.best_from = best_from
         self.patience = patience
         self.average = average
+        self.column = plan.column if plan else SCORE
+        self.num_candidates = plan.candidates if plan else 0
 
     @property
     def has_had_enough(self):
@@ -64,8 +73,13 @@ class Recorder(keras.callbacks.Callback):
 
     @property
     def best(self):
-        """Best validation Dice so far, or `None`."""
+        """Best validation Dice of whole scans so far, or `None`."""
         return best_score(self.rows)
+
+    @property
+    def best_estimate(self):
+        """Best estimate of it so far, or `None`."""
+        return best_score(self.rows, ESTIMATE)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.monotonic()
@@ -74,16 +88,20 @@ class Recorder(keras.callbacks.Callback):
         self._trained = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        best = self.best
+        best = best_score(self.rows, self.column)
         row = self._row(epoch, logs or {})
         self.rows.append(row)
-        if is_better(row.get("val_dice"), best):
+        if is_better(row.get(self.column), best):
             with written_whole(self.folder.model_file) as beside:
                 self.model.save(beside)
+        candidates = candidate_epochs(self.rows, self.num_candidates)
+        if len(self.rows) in candidates:
+            self._keep_candidate()
         if self.best_from is not None:
             self._keep_best()
         write_history(self.folder.history_file, self.rows, self.label_names)
         self._save_state(self.folder)
+        self.folder.keep_candidates(candidates)
         self.sampler.error_maps.remove_unused()
         if self.has_had_enough:
             self.model.stop_training = True
@@ -107,6 +125,12 @@ class Recorder(keras.callbacks.Callback):
             for path in self.folder.best.error_map_folder.iterdir():
                 if path.name not in kept:
                     path.unlink()
+
+    def _keep_candidate(self):
+        path = self.folder.candidate(len(self.rows))
+        path.parent.mkdir(exist_ok=True)
+        with written_whole(path) as beside:
+            self.model.save(beside)
 
     def _row(self, epoch, logs):
         steps = self.params["steps"]

@@ -75,7 +75,7 @@ class RunData:
                 training.num_validate_cases,
                 self.config.data.seed_of_split,
             ),
-            every=training.validate_every,
+            every=training.fixed_validate_every or 1,
             tile_memory=training.tile_bytes,
         )
         axis = _axis(self.config, self.parts["train"], cases)

@@ -38,6 +38,7 @@ class RunFolder:
         self.replayed_file = self.path / "replayed.json"
         self.figure_folder = self.path / "figures"
         self.log_folder = self.path / "logs"
+        self.candidate_folder = self.path / "checkpoint" / "candidates"
         self._replaced = self.path / ".replaced"
 
     @property
@@ -60,6 +61,17 @@ class RunFolder:
     def members(self):
         """Folder of all members of a population."""
         return self.path / "checkpoint" / "members"
+
+    def candidate(self, epoch):
+        """Model of an epoch that may turn out to be the best."""
+        return self.candidate_folder / f"epoch-{epoch:06d}.keras"
+
+    def keep_candidates(self, epochs):
+        """Removes the candidates of all other epochs."""
+        kept = {self.candidate(epoch) for epoch in epochs}
+        for path in self.candidate_folder.glob("*.keras"):
+            if path not in kept:
+                path.unlink()
 
     def evaluation(self, split):
         """Folder of the evaluation of a part of the data."""
@@ -126,6 +138,7 @@ class RunFolder:
         self.state_file.parent.mkdir(exist_ok=True)
         remove_unfinished(self.path)
         remove_unfinished(self.state_file.parent)
+        remove_unfinished(self.candidate_folder)
 
     def has_begun(self):
         """Whether any epoch has ended, of a member if it is a population."""

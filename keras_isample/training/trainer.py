@@ -4,11 +4,13 @@ import keras
 
 from keras_isample.callbacks.averaged_weights import AveragedWeights
 from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
+from keras_isample.callbacks.dice_estimate import DiceEstimate
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
+from keras_isample.callbacks.planned_validation import PlannedValidation
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
@@ -16,6 +18,7 @@ from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
+from keras_isample.training.candidates import choose_candidate
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import check_memory
@@ -125,6 +128,7 @@ class Trainer:
         best_from=None,
         log_folder=None,
         validate_last=False,
+        plan=None,
     ) -> Recorder:
         """Trains until a number of epochs has been done.
 
@@ -138,6 +142,7 @@ class Trainer:
             log_folder: Where TensorBoard's files are written; the folder's
                 `logs` if `None`.
             validate_last: Whether the last epoch is validated in any case.
+            plan: The `ValidationPlan`; as the settings say if `None`.
 
         Returns:
             The `Recorder`, which has the whole history.
@@ -156,10 +161,12 @@ class Trainer:
             best_from=best_from,
             patience=config.training.early_stopping,
             average=self._average,
+            plan=plan,
         )
         if len(rows) >= epochs or recorder.has_had_enough:
             return recorder
         self.data.validation.also = epochs if validate_last else None
+        validation = self._validation(plan, rows)
         try:
             self.model.fit(
                 sampler.dataset(config.training.steps_per_epoch),
@@ -174,7 +181,7 @@ class Trainer:
                     *self._loss_schedule(),
                     warmup,
                     self._maps,
-                    self.data.validation,
+                    validation,
                     *callbacks,
                     ScalarLog(log_folder or folder.log_folder),
                     recorder,
@@ -184,6 +191,40 @@ class Trainer:
             if isinstance(self._maps, ConcurrentErrorMaps):
                 self._maps.close()
         return recorder
+
+    def choose_candidate(self, folder: RunFolder, recorder: Recorder) -> None:
+        """Makes the best of the best estimates the model of a run.
+
+        Args:
+            folder: The run's folder.
+            recorder: What `train` returned, after the last epoch.
+        """
+        choose_candidate(
+            folder,
+            recorder.rows,
+            recorder.num_candidates,
+            self.model,
+            self.data.validation,
+            self.data.train.class_names[1:],
+        )
+
+    def _validation(self, plan, rows):
+        """The callback that validates."""
+        validation = self.data.validation
+        if plan is None or plan.every is not None:
+            validation.every = plan.every if plan else validation.every
+            return validation
+        estimate = None
+        if plan.is_estimated:
+            estimate = DiceEstimate(
+                validation.cases,
+                self.data.train.num_classes,
+                self.config.data.seed,
+                plan.block,
+                validation.tile_memory,
+            )
+        done = sum(plan.column in row for row in rows)
+        return PlannedValidation(plan, validation, estimate, done=done)
 
     def _loss_schedule(self):
         if not isinstance(self.loss, ScheduledLoss):

@@ -16,6 +16,19 @@ from keras_isample.cli.run_settings import new_config
         (["--loss-transition", "step"], "without a --loss-schedule"),
         (["--validate-every", 2, "--refit"], "--refit"),
         (["--early-stopping", 2, "--validate-every", 51], "--validate-every"),
+        (["--validation-share", 0.2, "--refit"], "--refit"),
+        (
+            ["--validation-share", 0.2, "--validate-every", 2],
+            "--validate-every",
+        ),
+        (
+            ["--validation-share", 0.2, "--early-stopping", 2],
+            "--early-stopping",
+        ),
+        (
+            ["--validation-share", 0.2, "--learning-rate", "auto"],
+            "--learning-rate auto",
+        ),
         (["--period", 5], "without --learning-rate auto"),
     ],
 )

@@ -62,6 +62,7 @@ OTHERS = {
     "epochs": 3,
     "steps_per_epoch": 5,
     "validate_every": 2,
+    "validation_share": 0.25,
     "validate_cases": "5",
     "early_stopping": 4,
     "normalization_batches": 3,

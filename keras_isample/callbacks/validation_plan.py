@@ -1,0 +1,129 @@
+"""When a run is validated, so that it takes no more than its share.
+
+Validation may take a share of all multiplications of a run. What an epoch adds
+to it is put aside, and a validation happens when its cost has been saved up.
+Where whole scans can be predicted after every epoch, they are. Where fewer than
+ten such validations fit into the run, a part of the scans is predicted instead
+(`dice_estimate`), which is cheaper, and whole scans are predicted at the end,
+to choose among the models of the best estimates. These whole predictions belong
+to the share, too: they are made for three models, or for as many as the share
+has room for beside an estimate of each.
+"""
+
+from dataclasses import asdict
+from dataclasses import dataclass
+
+FEW = 10
+"""Fewer whole validations than these are replaced by estimates."""
+
+CANDIDATES = 3
+"""Best estimates whose models are validated on whole scans, at most."""
+
+SCORE = "val_dice"
+"""What whole scans add to an epoch's logs."""
+
+ESTIMATE = "val_dice_estimated"
+"""What an estimate adds to them."""
+
+
+@dataclass(frozen=True)
+class ValidationPlan:
+    """How often validation scans are predicted, and how much of them.
+
+    All costs are multiplications.
+
+    Attributes:
+        every: Epochs between two validations of whole scans, whatever they
+            cost; `None` where they are saved up for.
+        whole: Cost of one validation of whole scans.
+        estimate: Cost of an estimate; 0 where whole scans are predicted.
+        saved: What is put aside in each epoch.
+        candidates: Models that are validated on whole scans at the end of a
+            run of estimates.
+        block: Side in voxels of the blocks of estimates, `None` without.
+    """
+
+    every: int | None
+    whole: int
+    estimate: int = 0
+    saved: int = 0
+    candidates: int = 0
+    block: int | None = None
+
+    @classmethod
+    def fixed(cls, every, whole):
+        """Whole scans every so many epochs."""
+        return cls(every=every, whole=whole)
+
+    @classmethod
+    def within(cls, budget, epochs, whole, estimate):
+        """A plan that keeps within a budget.
+
+        Args:
+            budget: Multiplications that validation may take in the run.
+            epochs: Epochs of the run.
+            whole: Cost of one validation of whole scans.
+            estimate: Function without arguments: cost of an estimate, and the
+                side of its blocks.
+        """
+        if budget >= epochs * whole:
+            return cls.fixed(1, whole)
+        if budget >= FEW * whole:
+            return cls(None, whole, saved=budget // epochs)
+        cost, block = estimate()
+        if cost >= whole:
+            # Of small scans, say, whose blocks nearly all hold a structure.
+            return cls(None, whole, saved=budget // epochs)
+        candidates = min(CANDIDATES, budget // (whole + cost))
+        left = budget - candidates * whole
+        return cls(None, whole, cost, left // epochs, candidates, block)
+
+    @property
+    def is_estimated(self):
+        """Whether validations during the run are estimates."""
+        return self.estimate > 0
+
+    @property
+    def column(self):
+        """By which number in their logs epochs are compared."""
+        return ESTIMATE if self.is_estimated else SCORE
+
+    @property
+    def cost(self):
+        """Cost of one validation during the run."""
+        return self.estimate if self.is_estimated else self.whole
+
+    def is_due(self, epoch, before, epochs):
+        """Whether there is a validation after an epoch.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+            before: Validations so far.
+            epochs: Epochs of the run, the last of which is validated if none
+                has been.
+        """
+        if self.every is not None:
+            return epoch % self.every == 0
+        if epoch * self.saved >= (before + 1) * self.cost:
+            return True
+        return before == 0 and epoch == epochs
+
+    def count(self, epochs):
+        """Validations during a run, without those at its end."""
+        if self.every is not None:
+            return epochs // self.every
+        return min(epochs, max(1, epochs * self.saved // self.cost))
+
+    def total(self, epochs):
+        """Cost of all validations of a run."""
+        during = self.count(epochs) * self.cost
+        return during + self.candidates * self.whole
+
+    def as_facts(self):
+        """A JSON-compatible dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_facts(cls, facts):
+        """From what `as_facts` returned."""
+        return cls(**facts)
