@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.image_network import ImageNetwork
+from keras_isample.inference.tiling import regions_of
 
 DEFAULT_AXIS = 2
 """Axial slices of a scan in RAS+."""
@@ -49,11 +50,18 @@ class SlicePredictor:
             )
         return axis
 
-    def tiles(self, scan, *, repeatable=True):
-        """Predicts a scan.
+    def units(self, shape):
+        """Sides in voxels of the smallest box of a scan: a whole slice."""
+        return tuple(1 if i == self.axis else n for i, n in enumerate(shape))
+
+    def tiles(self, scan, boxes=None, *, repeatable=True):
+        """Predicts a scan, or some of its slices.
 
         Args:
             scan: A `Scan`.
+            boxes: Boxes of voxels, triples of slices, of whole slices of the
+                scan; the whole scan if `None`. What is predicted is the same,
+                within rounding.
             repeatable: Whether a scan must always give the same bits. It does.
 
         Yields:
@@ -62,21 +70,54 @@ class SlicePredictor:
             the order of the first axis. Where the slices lie across another
             axis, the probabilities of all are held until the last is there: in
             memory, or, if they take more than half of `tile_memory`, in a
-            temporary file.
+            temporary file. Boxes come one after the other, each in slabs of
+            its own.
         """
         self._network.check(scan)
         axis = self.axis
         self._network.update()
-        if axis == 0:
-            for first, batch in self._batches(scan, axis):
-                yield (first, 0, 0), batch
-            return
-        held = self._all_slices(scan, axis)
-        row = held[:, 0].nbytes
-        rows = max(1, int(self._memory // 2 // row))
-        for first in range(0, scan.shape[0], rows):
-            slab = np.moveaxis(held[:, first : first + rows], 0, axis)
-            yield (first, 0, 0), np.ascontiguousarray(slab)
+        for part in self._parts(scan, boxes):
+            if axis == 0:
+                for first, batch in self._batches(scan, axis, part):
+                    yield (first, 0, 0), batch
+                continue
+            start = [0, 0, 0]
+            start[axis] = part.start
+            held = self._all_slices(scan, axis, part)
+            row = held[:, 0].nbytes
+            rows = max(1, int(self._memory // 2 // row))
+            for first in range(0, scan.shape[0], rows):
+                slab = np.moveaxis(held[:, first : first + rows], 0, axis)
+                yield (
+                    (first, *start[1:]),
+                    np.ascontiguousarray(slab),
+                )
+
+    def multiplications(self, scan, boxes=None):
+        """What `tiles` multiplies, counted from its shapes.
+
+        Args:
+            scan: A `Scan`.
+            boxes: As of `tiles`.
+
+        Returns:
+            int.
+        """
+        parts = self._parts(scan, boxes)
+        count = sum(part.stop - part.start for part in parts)
+        _, padded = self._sides(scan)
+        return count * self._network.multiplications(padded)
+
+    def _parts(self, scan, boxes):
+        """Ranges of slices that boxes are."""
+        regions = regions_of(scan.shape, boxes, self.units(scan.shape))
+        return [region[self.axis] for region in regions]
+
+    def _sides(self, scan):
+        """Sides of a slice, and what they are padded to."""
+        multiple = self._network.multiple
+        shape = [n for i, n in enumerate(scan.shape) if i != self.axis]
+        return shape, [-(-n // multiple) * multiple for n in shape]
 
     def slices_at_once(self, shape):
         """How many slices of these two sides (padded) make a batch."""
@@ -85,23 +126,21 @@ class SlicePredictor:
         size = voxels * (self._network.bytes_per_voxel + held)
         return max(1, int(self._memory // size))
 
-    def _batches(self, scan, axis):
+    def _batches(self, scan, axis, part):
         """Pairs of a first slice and probabilities `(n, rows, columns, c)`."""
-        multiple = self._network.multiple
-        shape = [n for i, n in enumerate(scan.shape) if i != axis]
-        padded = [-(-n // multiple) * multiple for n in shape]
+        shape, padded = self._sides(scan)
         count = self.slices_at_once(padded)
-        for first in range(0, scan.shape[axis], count):
+        for first in range(part.start, part.stop, count):
             start, stop = [0, 0], list(padded)
             start.insert(axis, first)
-            stop.insert(axis, min(first + count, scan.shape[axis]))
+            stop.insert(axis, min(first + count, part.stop))
             images = np.moveaxis(scan.read(start, stop), axis, 0)
             result = self._network(images)
             yield first, result[:, : shape[0], : shape[1]]
 
-    def _all_slices(self, scan, axis):
-        shape = [n for i, n in enumerate(scan.shape) if i != axis]
-        shape = (scan.shape[axis], *shape, self.num_classes)
+    def _all_slices(self, scan, axis, part):
+        shape, _ = self._sides(scan)
+        shape = (part.stop - part.start, *shape, self.num_classes)
         size = 4 * np.prod(shape, dtype=np.int64)
         if size <= self._memory // 2:
             held = np.empty(shape, np.float32)
@@ -109,6 +148,7 @@ class SlicePredictor:
             held = np.memmap(
                 tempfile.TemporaryFile(), np.float32, "w+", shape=shape
             )
-        for first, batch in self._batches(scan, axis):
-            held[first : first + len(batch)] = batch
+        for first, batch in self._batches(scan, axis, part):
+            at = first - part.start
+            held[at : at + len(batch)] = batch
         return held
