@@ -166,7 +166,7 @@ class Trainer:
         if len(rows) >= epochs or recorder.has_had_enough:
             return recorder
         self.data.validation.also = epochs if validate_last else None
-        validation = self._validation(plan, rows)
+        validation = self._validation(plan)
         try:
             self.model.fit(
                 sampler.dataset(config.training.steps_per_epoch),
@@ -208,7 +208,7 @@ class Trainer:
             self.data.train.class_names[1:],
         )
 
-    def _validation(self, plan, rows):
+    def _validation(self, plan):
         """The callback that validates."""
         validation = self.data.validation
         if plan is None or plan.every is not None:
@@ -223,8 +223,7 @@ class Trainer:
                 plan.block,
                 validation.tile_memory,
             )
-        done = sum(plan.column in row for row in rows)
-        return PlannedValidation(plan, validation, estimate, done=done)
+        return PlannedValidation(plan, validation, estimate)
 
     def _loss_schedule(self):
         if not isinstance(self.loss, ScheduledLoss):

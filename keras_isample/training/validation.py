@@ -63,19 +63,20 @@ def describe(config, plan, training):
         training: Multiplications of the training.
     """
     epochs = config.training.epochs
-    share = plan.total(epochs) / training
-    cost = f"{share:.1%} of what training multiplies"
+    total = plan.total(epochs)
+    cost = f"{total / training:.1%} of what training multiplies"
     if plan.every is not None:
         often = _often(plan.every)
         return f"validation: whole scans {often}{_overruling(config)}, {cost}"
-    count = plan.count(epochs)
-    often = _often(epochs / count) if count > 1 else "once"
-    if count * plan.cost > epochs * plan.saved:
-        often += " at the end, which is more than --validation-share allows"
+    if total > _budget(config, training):
+        cost += ", more than --validation-share allows"
+    often = _often(plan.epochs / plan.times)
+    if plan.times == 1 and plan.epochs == epochs:
+        often = "after the last epoch"
     if not plan.is_estimated:
         return f"validation: whole scans {often}, {cost}"
     at_end = ""
-    kept = min(count, plan.candidates)
+    kept = min(plan.count(epochs), plan.candidates)
     if kept:
         models = "the best model" if kept == 1 else f"the {kept} best models"
         at_end = f", whole scans at the end with {models}"
@@ -111,8 +112,13 @@ def _new_plan(config, trainer):
         )
         return cost, found.side
 
-    budget = allowed(training_cost(config, trainer), settings.validation_share)
+    budget = _budget(config, training_cost(config, trainer))
     return ValidationPlan.within(budget, settings.epochs, whole, estimate)
+
+
+def _budget(config, training):
+    """Multiplications that validation may take."""
+    return allowed(training, config.training.validation_share)
 
 
 def _overruling(config):
