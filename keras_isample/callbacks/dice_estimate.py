@@ -158,7 +158,9 @@ def _block_sides(shape, units, side):
 
 def _occupied(labels, sides):
     """Which blocks of a label map hold any structure."""
-    blocks = [-(-n // side) for n, side in zip(labels.shape, sides, strict=True)]
+    blocks = [
+        -(-n // side) for n, side in zip(labels.shape, sides, strict=True)
+    ]
     result = np.zeros(blocks, bool)
     for row, target in enumerate(result):
         # Slab by slab, as a mask of the whole would take its memory.
