@@ -66,6 +66,7 @@ class ProgressReport(keras.callbacks.Callback):
             ("acceptance_rate", "accepted"),
             ("mean_error", "error"),
             ("val_dice", "Dice"),
+            ("val_dice_estimated", "Dice (estimated)"),
         ):
             value = logs.get(key)
             if value is not None and not math.isnan(value):

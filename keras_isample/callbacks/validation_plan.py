@@ -5,9 +5,10 @@ to it is put aside, and a validation happens when its cost has been saved up.
 Where whole scans can be predicted after every epoch, they are. Where fewer than
 ten such validations fit into the run, a part of the scans is predicted instead
 (`dice_estimate`), which is cheaper, and whole scans are predicted at the end,
-to choose among the models of the best estimates. These whole predictions belong
-to the share, too: they are made for three models, or for as many as the share
-has room for beside an estimate of each.
+to choose among the models of the three best estimates. These whole predictions
+belong to the share, too: there are as many as it has room for beside an
+estimate of each, or none; but three that take seconds are always made, and a
+run is validated or estimated once, whatever that costs.
 """
 
 from dataclasses import asdict
@@ -18,6 +19,10 @@ FEW = 10
 
 CANDIDATES = 3
 """Best estimates whose models are validated on whole scans, at most."""
+
+SECONDS = 10**12
+"""Multiplications that are nothing to wait for: of some ten seconds on two
+cores."""
 
 SCORE = "val_dice"
 """What whole scans add to an epoch's logs."""
@@ -69,14 +74,15 @@ class ValidationPlan:
         if budget >= epochs * whole:
             return cls.fixed(1, whole)
         if budget >= FEW * whole:
-            return cls(None, whole, saved=budget // epochs)
+            return cls(None, whole, saved=-(-budget // epochs))
         cost, block = estimate()
         if cost >= whole:
             # Of small scans, say, whose blocks nearly all hold a structure.
-            return cls(None, whole, saved=budget // epochs)
-        candidates = min(CANDIDATES, budget // (whole + cost))
-        left = budget - candidates * whole
-        return cls(None, whole, cost, left // epochs, candidates, block)
+            return cls(None, whole, saved=-(-budget // epochs))
+        affordable = min(CANDIDATES, budget // (whole + cost))
+        candidates = max(affordable, min(CANDIDATES, SECONDS // whole))
+        left = budget - affordable * whole
+        return cls(None, whole, cost, -(-left // epochs), candidates, block)
 
     @property
     def is_estimated(self):
@@ -116,8 +122,8 @@ class ValidationPlan:
 
     def total(self, epochs):
         """Cost of all validations of a run."""
-        during = self.count(epochs) * self.cost
-        return during + self.candidates * self.whole
+        count = self.count(epochs)
+        return count * self.cost + min(count, self.candidates) * self.whole
 
     def as_facts(self):
         """A JSON-compatible dictionary."""

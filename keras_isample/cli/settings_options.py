@@ -10,7 +10,7 @@ from keras_isample.config import GROUPS
 class _NumberOr(click.ParamType):
     """A number, or one of some words."""
 
-    def __init__(self, kind, *words):
+    def __init__(self, kind, words):
         self.kind = kind
         self.words = words
         self.name = "|".join(("number", *words))
@@ -22,15 +22,20 @@ class _NumberOr(click.ParamType):
 
 
 _KINDS = {
-    "str": str,
-    "int": int,
-    "int | str": _NumberOr(click.INT, "auto", "full"),
-    "int | auto": _NumberOr(click.INT, "auto"),
-    "float": float,
-    "bool": bool,
-    "float | str": _NumberOr(click.FLOAT, "auto"),
-    "float | none": _NumberOr(click.FLOAT, "none"),
+    "str": click.STRING,
+    "int": click.INT,
+    "float": click.FLOAT,
+    "bool": click.BOOL,
 }
+
+
+def _kind(entry):
+    """The click type of a field."""
+    if entry.metadata["choices"]:
+        return click.Choice(entry.metadata["choices"])
+    kind = _KINDS[entry.type.removesuffix(" | str")]
+    words = entry.metadata["words"]
+    return _NumberOr(kind, words) if words else kind
 
 
 def settings_options(command):
@@ -40,14 +45,13 @@ def settings_options(command):
             name = "--" + entry.name.replace("_", "-")
             if entry.type == "bool":
                 name += f"/--no-{entry.name.replace('_', '-')}"
-            choices = entry.metadata["choices"]
             shown = (
                 f" [default: {entry.default}]" if entry.default != "" else ""
             )
             command = click.option(
                 name,
                 entry.name,
-                type=click.Choice(choices) if choices else _KINDS[entry.type],
+                type=_kind(entry),
                 default=None,
                 help=entry.metadata["help"] + shown,
             )(command)

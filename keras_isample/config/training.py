@@ -15,16 +15,18 @@ class TrainingConfig(Group):
 
     epochs: "int" = setting(50, "Epochs.")
     steps_per_epoch: "int" = setting(100, "Steps per epoch.")
-    validate_every: "int | auto" = setting(
+    validate_every: "int | str" = setting(
         "auto",
         "Epochs between two validations, whatever they cost. auto: as often "
         "as --validation-share allows; every epoch with --early-stopping or "
         "--learning-rate auto.",
+        words=("auto",),
     )
-    validation_share: "float | none" = setting(
+    validation_share: "float | str" = setting(
         0.1,
         "Share of all multiplications that validation may take, beside "
         "training and error maps; none: no bound.",
+        words=("none",),
     )
     validate_cases: "str" = setting(
         "all", "Cases of each validation, the same ones: all, or a number."

@@ -23,6 +23,7 @@ from keras_isample.training.run_folder import new_manifest
 from keras_isample.training.run_loss import class_weights_of
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
+from keras_isample.training.validation import plan_validation
 from keras_isample.volumes.lock import held
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.writing import write_volume
@@ -43,11 +44,14 @@ class FitResult:
         path: The run folder.
         best_dice: Best validation Dice, or `None` without validation.
         rows: The history, one dictionary an epoch.
+        best_estimate: Best estimate of the validation Dice, or `None` where
+            whole scans were predicted.
     """
 
     path: Path
     best_dice: float | None
     rows: list[dict]
+    best_estimate: float | None = None
 
 
 def fit(
@@ -102,7 +106,10 @@ def fit(
             say(f"resuming {folder.path} after epoch {len(rows)}")
         elif config.network.init_from:
             say(trainer.take_first_weights())
-        recorder = _train(config, folder, trainer, rows, replay, callbacks)
+        plan = plan_validation(config, folder, trainer, say)
+        recorder = _train(
+            config, folder, trainer, rows, replay, callbacks, plan
+        )
         if (
             recorder.has_had_enough
             and len(recorder.rows) < config.training.epochs
@@ -111,10 +118,15 @@ def fit(
                 f"stopped after epoch {len(recorder.rows)}: validation Dice "
                 f"has not risen for {recorder.patience} epochs"
             )
+        if recorder.num_candidates:
+            say("validating whole scans with the models of the best estimates")
+            trainer.choose_candidate(folder, recorder)
         if config.training.save_error_maps:
             _save_error_maps(folder, trainer.sampler)
-        folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
-    return FitResult(folder.path, recorder.best, recorder.rows)
+        folder.update_manifest(**finished_now(), **_best(recorder))
+    return FitResult(
+        folder.path, recorder.best, recorder.rows, recorder.best_estimate
+    )
 
 
 @contextlib.contextmanager
@@ -230,14 +242,22 @@ def _tell_class_weights(config, folder, prepared, say):
     folder.update_manifest(class_weights=named)
 
 
-def _train(config, folder, trainer, rows, replay, callbacks):
+def _best(recorder):
+    """Facts on the best model for the manifest."""
+    facts = {"best_val_dice": recorder.best}
+    if recorder.best_estimate is not None:
+        facts["best_val_dice_estimated"] = recorder.best_estimate
+    return facts
+
+
+def _train(config, folder, trainer, rows, replay, callbacks, plan):
     found = (None, None) if replay is None else replay.schedule()
     epochs = config.training.epochs
     warmup = make_warmup(config.optimizer, epochs, *found)
     # Whatever can be wrong with the settings has shown itself.
     folder.remove_replaced()
     try:
-        return trainer.train(folder, rows, warmup, epochs, callbacks)
+        return trainer.train(folder, rows, warmup, epochs, callbacks, plan=plan)
     except Diverged as error:
         raise InputError(
             folder.path,

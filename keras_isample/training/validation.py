@@ -1,0 +1,127 @@
+"""How often a run is validated: planned once, said, and kept."""
+
+from keras_isample.callbacks.dice_estimate import cheapest
+from keras_isample.callbacks.validation_plan import ValidationPlan
+from keras_isample.inference.cost import allowed
+from keras_isample.inference.cost import training_step
+from keras_isample.inference.predictor import predictor_for
+
+_FACT = "validation"
+"""Name in the manifest."""
+
+
+def plan_validation(config, folder, trainer, say):
+    """The plan of a run's validations.
+
+    Made at its start and kept in the manifest, so that a run that goes on, or
+    is made longer, keeps to it.
+
+    Args:
+        config: The run's `Config`.
+        folder: Its `RunFolder`.
+        trainer: Its `Trainer`.
+        say: Called with each line meant for the user.
+
+    Returns:
+        A `ValidationPlan`, or `None` where there is nothing to validate with.
+    """
+    if not trainer.data.validation.cases:
+        return None
+    facts = folder.manifest().get(_FACT)
+    if facts is None:
+        plan = _new_plan(config, trainer)
+        folder.update_manifest(**{_FACT: plan.as_facts()})
+    else:
+        plan = ValidationPlan.from_facts(facts)
+    say(describe(config, plan, training_cost(config, trainer)))
+    return plan
+
+
+def training_cost(config, trainer):
+    """Multiplications of all steps of a run."""
+    step = training_step(
+        trainer.model, trainer.sampler.geometry, config.sampling.batch_size
+    )
+    return step * config.training.steps_per_epoch * config.training.epochs
+
+
+def whole_cost(trainer):
+    """Multiplications of one validation of whole scans."""
+    validation = trainer.data.validation
+    predictor = predictor_for(trainer.model, validation.tile_memory)
+    return sum(
+        predictor.multiplications(case.scan()) for case in validation.cases
+    )
+
+
+def describe(config, plan, training):
+    """A plan in a line for the user.
+
+    Args:
+        config: The run's `Config`.
+        plan: The `ValidationPlan`.
+        training: Multiplications of the training.
+    """
+    epochs = config.training.epochs
+    share = plan.total(epochs) / training
+    cost = f"{share:.1%} of what training multiplies"
+    if plan.every is not None:
+        often = _often(plan.every)
+        return f"validation: whole scans {often}{_overruling(config)}, {cost}"
+    count = plan.count(epochs)
+    often = _often(epochs / count) if count > 1 else "once"
+    if count * plan.cost > epochs * plan.saved:
+        often += " at the end, which is more than --validation-share allows"
+    if not plan.is_estimated:
+        return f"validation: whole scans {often}, {cost}"
+    at_end = ""
+    kept = min(count, plan.candidates)
+    if kept:
+        models = "the best model" if kept == 1 else f"the {kept} best models"
+        at_end = f", whole scans at the end with {models}"
+    return f"validation: an estimate {often}{at_end}, {cost}"
+
+
+def _often(every):
+    if every == 1:
+        return "after every epoch"
+    if every == int(every):
+        return f"every {every:.0f} epochs"
+    return f"about every {every:.2g} epochs"
+
+
+def _new_plan(config, trainer):
+    whole = whole_cost(trainer)
+    settings = config.training
+    every = settings.fixed_validate_every
+    if every is not None:
+        return ValidationPlan.fixed(every, whole)
+    validation = trainer.data.validation
+
+    def estimate():
+        if not validation.scored_classes:
+            # There is no Dice to estimate.
+            return whole, None
+        cost, found = cheapest(
+            validation.cases,
+            trainer.data.train.num_classes,
+            config.data.seed,
+            trainer.model,
+            validation.tile_memory,
+        )
+        return cost, found.side
+
+    budget = allowed(training_cost(config, trainer), settings.validation_share)
+    return ValidationPlan.within(budget, settings.epochs, whole, estimate)
+
+
+def _overruling(config):
+    """What makes validations regular, in words; empty if nothing does."""
+    settings = config.training
+    if settings.validate_every != "auto":
+        return " (--validate-every)"
+    if settings.early_stopping:
+        return " (--early-stopping)"
+    if config.optimizer.is_auto:
+        return " (--learning-rate auto)"
+    return ""
