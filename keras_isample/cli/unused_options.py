@@ -39,11 +39,22 @@ _RULES = (
             "epsilon",
             "error_maps",
             "error_map_cases",
+            "error_map_share",
             "redraw",
             "save_error_maps",
         ),
         lambda config: config.sampling.sampling == "uniform",
         "with --sampling uniform",
+    ),
+    (
+        ("error_map_share",),
+        lambda config: config.sampling.is_online,
+        "with --error-maps online, which predicts no scan",
+    ),
+    (
+        ("error_map_share",),
+        lambda config: config.sampling.is_concurrent,
+        "with --error-maps concurrent, made beside the training",
     ),
     (
         ("augmentation", "spacing_jitter"),

@@ -86,6 +86,13 @@ class TrainingConfig(Group):
         return 1 if unbound else None
 
     @property
+    def bound_validation_share(self):
+        """Share of the time that bounds validation; `None` if nothing does."""
+        if self.validation_share == "none":
+            return None
+        return self.validation_share
+
+    @property
     def num_validate_cases(self):
         """Number, or `None` for all."""
         return number_or_all(self, "validate_cases")

@@ -125,10 +125,15 @@ class DualPathPredictor:
         Returns:
             int.
         """
-        total = self._parts.constant_multiplications()
+        total = self.setup_multiplications
         for region in regions_of(scan.shape, boxes, self.units(scan.shape)):
             total += self._region_multiplications(scan, region)
         return total
+
+    @property
+    def setup_multiplications(self):
+        """What every call of `tiles` multiplies before its first tile."""
+        return self._parts.constant_multiplications()
 
     def _region_multiplications(self, scan, region):
         parts, total = self._parts, 0

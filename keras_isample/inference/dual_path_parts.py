@@ -24,6 +24,10 @@ _PIECE = 1 << 13
 """Context voxels (64 voxels each) that the last layers see at a time, at most.
 Of a small tile they see an eighth, or one column."""
 
+_LEAST_PIECE = 6**3
+"""Context voxels that are not divided: each piece is a call, which takes
+milliseconds whatever it computes."""
+
 _REFERENCE = 64
 """Side that multiplications are counted at, a multiple of 4."""
 
@@ -247,7 +251,7 @@ def _counted(counts, sides):
 def _piece(shape):
     """Rows and columns of context voxels that the last layers see at a time."""
     rows, columns, depth = shape[:3]
-    most = min(_PIECE, rows * columns * depth // 8)
+    most = min(_PIECE, max(_LEAST_PIECE, rows * columns * depth // 8))
     if columns * depth > most:
         return 1, _even(columns, most // depth)
     return _even(rows, most // (columns * depth)), columns

@@ -68,6 +68,9 @@ class PlainPredictor:
         """Sides in voxels of the smallest box of a scan of this shape."""
         return (self._multiple,) * len(shape)
 
+    setup_multiplications = 0
+    """What every call of `tiles` multiplies before its first tile."""
+
     def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
         """Predicts a scan, or boxes of it.
 

@@ -55,6 +55,9 @@ class SlicePredictor:
         """Sides in voxels of the smallest box of a scan: a whole slice."""
         return tuple(1 if i == self.axis else n for i, n in enumerate(shape))
 
+    setup_multiplications = 0
+    """What every call of `tiles` multiplies before its first tile."""
+
     def tiles(self, scan, boxes=None, *, repeatable=True, batches=None):
         """Predicts a scan, or some of its slices.
 

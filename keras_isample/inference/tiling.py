@@ -95,6 +95,9 @@ def boxes_around(occupied, cost_of):
     Returns:
         List of triples of slices, which do not overlap.
     """
+    if occupied.all():
+        # With what is around them, two halves cost more than the whole.
+        return [tuple(slice(0, n) for n in occupied.shape)]
     found = ndimage.find_objects(occupied.astype(np.uint8))
     if not found:
         return []

@@ -75,6 +75,7 @@ class MemberRunner:
     def __init__(self, run, threads=0):
         _limit_threads(threads)
         from keras_isample.training.devices import strategy_for
+        from keras_isample.training.error_map_plan import plan_error_maps
         from keras_isample.training.run_data import read_run_data
         from keras_isample.training.run_folder import RunFolder
         from keras_isample.training.trainer import Trainer
@@ -84,6 +85,9 @@ class MemberRunner:
         strategy = strategy_for(self.config)
         data = read_run_data(self.config).prepare()
         self.trainer = Trainer(self.config, data, strategy)
+        self.trainer.follow(
+            plan_error_maps(self.config, self.folder, self.trainer)
+        )
         if not self.folder.start.state_file.exists():
             self.trainer.save_start(self.folder.start)
 

@@ -14,6 +14,8 @@ from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.autolr_record import best_dice_of
 from keras_isample.training.autolr_record import kept_rows
 from keras_isample.training.history import is_better
+from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import planned_error_maps
 from keras_isample.training.history import write_history
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
@@ -52,6 +54,7 @@ class Population:
         self.names = names
         self.on_progress = on_progress or (lambda rows: None)
         self.say = say
+        self._told = False
         if folder.autolr_file.exists():
             self.record = PopulationRecord.load(folder.autolr_file)
             done = len(self.record.periods)
@@ -170,11 +173,21 @@ class Population:
                         continue
                     outcome = Outcome("left out", outcome.reason)
                 outcomes[task.member] = outcome
+            self._tell_error_maps()
             rows = {task.member: _rows_of(task) for task in tasks}
             if any(rows.values()):
                 self.folder.remove_replaced()
             self.on_progress(rows)
         return [outcomes[task.member] for task in tasks]
+
+    def _tell_error_maps(self):
+        """Says once what error maps cost, as soon as a member has found out."""
+        plan = None if self._told else planned_error_maps(self.folder)
+        if plan is not None:
+            self._told = True
+            line = describe(plan, len(self.folder.cases("train")))
+            if line:
+                self.say(line)
 
     def _cure(self):
         if self.folder.has_begun():

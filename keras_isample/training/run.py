@@ -14,6 +14,10 @@ from keras_isample.config import Config
 from keras_isample.errors import InputError
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
+from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import plan_error_maps
+from keras_isample.training.error_map_plan import planned_shares
+from keras_isample.training.error_map_plan import resolved
 from keras_isample.training.resumed_length import refuse_shorter
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_data import read_run_data
@@ -106,7 +110,12 @@ def fit(
             say(f"resuming {folder.path} after epoch {len(rows)}")
         elif config.network.init_from:
             say(trainer.take_first_weights())
+        maps = plan_error_maps(config, folder, trainer)
+        trainer.follow(maps)
+        folder.write_config(resolved(config, maps))
+        _tell(say, describe(maps, len(data.cases)))
         plan = plan_validation(config, folder, trainer, say)
+        _note_shares(folder, maps, plan, data, config.training.epochs)
         recorder = _train(
             config, folder, trainer, rows, replay, callbacks, plan
         )
@@ -232,6 +241,19 @@ def _alone(path):
                 path.rmdir()
 
 
+def _tell(say, line):
+    """Says a line, if there is one."""
+    if line:
+        say(line)
+
+
+def _note_shares(folder, maps, plan, data, epochs):
+    """Writes to the manifest what parts of the time will take."""
+    validation = plan.total(epochs) if plan else 0
+    shares = planned_shares(maps, len(data.cases), epochs, validation)
+    folder.update_manifest(planned_shares=shares)
+
+
 def _tell_class_weights(config, folder, prepared, say):
     weights = class_weights_of(config, prepared.cases)
     if weights is None:
@@ -268,10 +290,10 @@ def _train(config, folder, trainer, rows, replay, callbacks, plan):
 
 def _save_error_maps(folder, sampler):
     for index, case in enumerate(sampler.cases):
-        error_map = sampler.error_maps[index]
-        if error_map is None:
+        if sampler.error_maps[index] is None:
             continue
-        values = np.load(error_map.path, mmap_mode="r") / np.float32(255)
+        levels = sampler.error_maps.errors(index).reshape(case.shape)
+        values = levels / np.float32(255)
         folder.saved_error_maps.mkdir(exist_ok=True)
         write_volume(
             folder.saved_error_maps / f"{case.name}.nii.gz",

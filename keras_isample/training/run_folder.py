@@ -130,8 +130,7 @@ class RunFolder:
             config: Its `Config`, perhaps with another number of epochs.
             manifest: Used if it has none yet.
         """
-        if self.config_file.read_text(encoding="utf-8") != config.to_toml():
-            write_text(self.config_file, config.to_toml())
+        self.write_config(config)
         if not self.manifest_file.exists():
             text = json.dumps(manifest, indent=1) + "\n"
             write_text(self.manifest_file, text)
@@ -196,7 +195,14 @@ class RunFolder:
         settings, data_path = read_settings(self.config_file)
         # All settings are written; a run without this one is older than it.
         settings.setdefault("normalization_batches", 0)
+        settings.setdefault("error_map_share", "none")
+        settings.setdefault("validation_share", "none")
         return Config.from_settings(data_path, settings)
+
+    def write_config(self, config):
+        """Replaces the settings by those that were found out at the start."""
+        if self.config_file.read_text(encoding="utf-8") != config.to_toml():
+            write_text(self.config_file, config.to_toml())
 
     def check_data(self, fingerprint):
         """Notes the fingerprint of the data, or compares it on resuming.

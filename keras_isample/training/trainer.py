@@ -19,6 +19,7 @@ from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.candidates import choose_candidate
+from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import check_memory
@@ -98,6 +99,18 @@ class Trainer:
             self.model,
             self.sampler,
             {"epochs": 0, "rows": []},
+        )
+
+    def follow(self, plan: ErrorMapPlan) -> None:
+        """Has error maps refreshed as a plan says, by blocks or whole."""
+        if plan.way != "blocks":
+            return
+        self.sampler.draw_from("all")
+        self._maps = ErrorMapUpdate(
+            self.sampler,
+            budget=plan.budget,
+            tile_memory=self.config.training.tile_bytes,
+            remove_replaced=False,
         )
 
     def restore(self, folder: RunFolder) -> list[dict]:
@@ -279,7 +292,7 @@ def _sampler(config, data):
         epsilon=settings.epsilon,
         sampling=settings.sampling,
         cases_per_batch=settings.num_cases_per_batch,
-        sample_from=settings.sample_from,
+        sample_from="all" if settings.sample_from == "all" else "refreshed",
         redraw=settings.redraw,
         augment=settings.augment,
         augmentation=settings.augmentation,

@@ -3,8 +3,8 @@
 from keras_isample.callbacks.dice_estimate import cheapest
 from keras_isample.callbacks.validation_plan import ValidationPlan
 from keras_isample.inference.cost import allowed
-from keras_isample.inference.cost import training_step
 from keras_isample.inference.predictor import predictor_for
+from keras_isample.training.error_map_plan import training_epoch
 
 _FACT = "validation"
 """Name in the manifest."""
@@ -38,11 +38,8 @@ def plan_validation(config, folder, trainer, say):
 
 
 def training_cost(config, trainer):
-    """Multiplications of all steps of a run."""
-    step = training_step(
-        trainer.model, trainer.sampler.geometry, config.sampling.batch_size
-    )
-    return step * config.training.steps_per_epoch * config.training.epochs
+    """Multiplications of the training of a run."""
+    return training_epoch(config, trainer) * config.training.epochs
 
 
 def whole_cost(trainer):
@@ -118,7 +115,9 @@ def _new_plan(config, trainer):
 
 def _budget(config, training):
     """Multiplications that validation may take."""
-    return allowed(training, config.training.validation_share)
+    return allowed(
+        training, config.training.validation_share, config.sampling.map_share
+    )
 
 
 def _overruling(config):

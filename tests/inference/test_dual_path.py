@@ -162,9 +162,16 @@ def test_pieces_of_several_rows(model, predictor, monkeypatch, most, pieces):
     assert result == pytest.approx(expected, abs=1e-5)
 
 
-def seen_in_pieces(model, monkeypatch, scan, most):
+def test_a_small_tile_is_one_piece(model, monkeypatch):
+    scan = scan_of(noise((24, 24, 20)))
+    _, found = seen_in_pieces(model, monkeypatch, scan, 2048, least=216)
+    assert found == [(6, 6, 5)]
+
+
+def seen_in_pieces(model, monkeypatch, scan, most, least=1):
     """The tile, and the sizes of the pieces in context voxels."""
     monkeypatch.setattr(dual_path_parts, "_PIECE", most)
+    monkeypatch.setattr(dual_path_parts, "_LEAST_PIECE", least)
     predictor = DualPathPredictor(model)
     run, pieces = predictor._parts._run_head, []
 

@@ -1,0 +1,22 @@
+"""Errors of training scans from the current weights."""
+
+from keras_isample.inference.predictor import predictor_for
+from keras_isample.sampling.error_maps import stored_errors
+
+
+def predicted_errors(model, case, seed, boxes=None, *, tile_memory=None):
+    """Errors of a scan, or of boxes of it, as they are stored.
+
+    Args:
+        model: A model of this package.
+        case: The `PreparedCase`.
+        seed: Tuple of integers that the rounding is drawn from.
+        boxes: As of the `tiles` of a predictor.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, as `predictor_for` says.
+
+    Yields:
+        `(start, levels)`: first voxel of a tile and uint8 `(x, y, z)`.
+    """
+    tiles = predictor_for(model, tile_memory).tiles(case.scan(), boxes)
+    yield from stored_errors(case, tiles, seed)
