@@ -14,11 +14,13 @@ from keras_isample.callbacks.planned_validation import PlannedValidation
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.inference.predictor import share_among
 from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.candidates import choose_candidate
+from keras_isample.training.devices import devices_of
 from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.model_files import load_model
@@ -74,6 +76,7 @@ class Trainer:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
                 self._build(metrics, synchronized=several)
+        share_among(self.model, devices_of(strategy))
         check_memory(config, self.model, [*data.cases, *data.validation.cases])
 
     def take_first_weights(self) -> str | None:

@@ -17,7 +17,7 @@ from keras_isample.training.run import fit
 from keras_isample.training.run_data import read_run_data
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.trainer import Trainer
-from keras_isample.training.validation import describe
+from keras_isample.training.validation import describe_validation
 from keras_isample.training.validation import plan_validation
 
 ESTIMATED = ValidationPlan(None, 100, 20, 4, 5, 2, 16)
@@ -53,6 +53,12 @@ def settings(**given):
             "1000.0% of what training multiplies",
         ),
         (
+            ValidationPlan.fixed(1, 500),
+            {"learning_rate": "auto"},
+            "validation: whole scans after every epoch (--learning-rate auto), "
+            "100.0% of what training multiplies",
+        ),
+        (
             ValidationPlan(None, 80, times=12, epochs=20),
             {},
             "validation: whole scans about every 1.7 epochs, 9.6% of what "
@@ -73,7 +79,7 @@ def settings(**given):
     ],
 )
 def test_what_validation_costs_is_said(plan, given, line):
-    assert describe(settings(**given), plan, 10_000) == line
+    assert describe_validation(settings(**given), plan, 500) == line
 
 
 class Trained:
@@ -112,29 +118,30 @@ def folder(tmp_path):
         ({}, 101, ValidationPlan(None, 101, 10, 20, 20, 3, 32)),
         ({"validate_every": 3}, 9000, ValidationPlan.fixed(3, 9000)),
         ({"validation_share": "none"}, 9000, ValidationPlan.fixed(1, 9000)),
+        ({"early_stopping": 2}, 9000, ValidationPlan.fixed(1, 9000)),
+        ({"learning_rate": "auto"}, 9000, ValidationPlan.fixed(1, 9000)),
         ({"validation_share": 0.5}, 450, ValidationPlan.fixed(1, 450)),
     ],
 )
 def test_the_share_decides_how_often(monkeypatch, folder, given, whole, plan):
     trainer = Trained(monkeypatch, whole=whole, estimate=10)
     # So few multiplications take no time: three whole ones are made anyway.
-    assert plan_validation(settings(**given), folder, trainer, print) == plan
+    assert plan_validation(settings(**given), folder, trainer) == plan
 
 
 def test_the_plan_is_kept(monkeypatch, folder):
     trainer = Trained(monkeypatch, whole=101, estimate=10)
-    said = []
-    plan = plan_validation(settings(), folder, trainer, said.append)
+    plan = plan_validation(settings(), folder, trainer)
     dearer = Trained(monkeypatch, whole=4000, estimate=10)
-    again = plan_validation(settings(epochs=40), folder, dearer, said.append)
+    again = plan_validation(settings(epochs=40), folder, dearer)
     assert again == plan
-    assert len(said) == 2
+    assert validation.planned_validation(folder) == plan
 
 
 def test_without_a_structure_nothing_is_estimated(monkeypatch, folder):
     trainer = Trained(monkeypatch, whole=400, estimate=10)
     trainer.data.validation.scored_classes = []
-    plan = plan_validation(settings(), folder, trainer, print)
+    plan = plan_validation(settings(), folder, trainer)
     assert plan == ValidationPlan(None, 400, times=2, epochs=20)
 
 
@@ -229,7 +236,7 @@ def test_whole_scans_cost_what_their_tiles_do(ball_config, folder):
     config = ball_config(validation_share=0.99, epochs=1)
     data = read_run_data(config).prepare()
     trainer = Trainer(config, data)
-    plan = plan_validation(config, folder, trainer, print)
+    plan = plan_validation(config, folder, trainer)
     (case,) = data.validation.cases
     predictor = predictor_for(trainer.model)
     whole = predictor.multiplications(case.scan())
