@@ -24,7 +24,11 @@ def refuse_unused(config, chosen):
     for names, is_void, because in _RULES:
         given = [name for name in names if name in chosen]
         # A flag that is off asks for nothing, and a bound that is none.
-        given = [n for n in given if chosen[n] not in (False, "none")]
+        given = [
+            name
+            for name in given
+            if chosen[name] is not False and chosen[name] != "none"
+        ]
         if given and is_void(config):
             raise InputError(
                 "--" + given[0].replace("_", "-"),

@@ -10,7 +10,20 @@ from keras_isample.cli.run_settings import new_config
     [
         (["--save-error-maps", "--sampling", "uniform"], "--sampling uniform"),
         (["--epsilon", 0.1, "--sampling", "uniform"], "--sampling uniform"),
+        (["--epsilon", 0, "--sampling", "uniform"], "--sampling uniform"),
         (["--redraw", "center", "--sampling", "uniform"], "--sampling uniform"),
+        (
+            ["--error-map-share", 0.2, "--sampling", "uniform"],
+            "--sampling uniform",
+        ),
+        (
+            ["--error-map-share", 0.2, "--error-maps", "online"],
+            "--error-maps online",
+        ),
+        (
+            ["--error-map-share", 0.2, "--error-maps", "concurrent"],
+            "--error-maps concurrent",
+        ),
         (["--augmentation", "cardiac", "--no-augment"], "--no-augment"),
         (["--loss", "dice", "--loss-schedule", "ce->dice"], "--loss-schedule"),
         (["--loss-transition", "step"], "without a --loss-schedule"),

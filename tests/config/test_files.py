@@ -26,6 +26,7 @@ OTHERS = {
     "epsilon": 0.0,
     "error_maps": "epoch",
     "error_map_cases": "3",
+    "error_map_share": 0.2,
     "sample_from": "all",
     "redraw": "center",
     "batch_size": 24,
