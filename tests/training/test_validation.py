@@ -28,7 +28,9 @@ class Killed(BaseException):
 
 
 def settings(**given):
-    return Config.from_settings("data", {"epochs": 20, **given})
+    """A `Config` in which maps have no share of the time."""
+    common = {"epochs": 20, "error_map_share": "none"}
+    return Config.from_settings("data", {**common, **given})
 
 
 @pytest.mark.parametrize(
@@ -120,6 +122,12 @@ def folder(tmp_path):
         ({"validation_share": "none"}, 9000, ValidationPlan.fixed(1, 9000)),
         ({"early_stopping": 2}, 9000, ValidationPlan.fixed(1, 9000)),
         ({"learning_rate": "auto"}, 9000, ValidationPlan.fixed(1, 9000)),
+        # A tenth beside a tenth of the maps is an eighth.
+        (
+            {"error_map_share": 0.1},
+            112,
+            ValidationPlan(None, 112, times=10, epochs=20),
+        ),
         ({"validation_share": 0.5}, 450, ValidationPlan.fixed(1, 450)),
     ],
 )
@@ -233,7 +241,9 @@ def test_a_run_of_estimates_goes_on_to_the_same_end(
 
 def test_whole_scans_cost_what_their_tiles_do(ball_config, folder):
     """Every epoch, as without a share, where it allows that."""
-    config = ball_config(validation_share=0.99, epochs=1)
+    config = ball_config(
+        validation_share=0.99, error_map_share="none", epochs=1
+    )
     data = read_run_data(config).prepare()
     trainer = Trainer(config, data)
     plan = plan_validation(config, folder, trainer)
