@@ -228,6 +228,7 @@ def ball_settings(tmp_path_factory):
         "epochs": 3,
         "warmup_epochs": 1,
         "normalization_batches": 2,
+        "validation_share": "none",
         "cache": str(tmp_path_factory.mktemp("cache")),
     }
 
