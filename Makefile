@@ -4,17 +4,34 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
-TEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
+# Unbuffered: a dot for each test as it ends, in files and pipes too.
+TEST := PYTHONUNBUFFERED=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
+
+# Seconds between two signs of life of commands that are silent.
+SIGN ?= 25
+
+# $(call shown,WHAT,COMMAND) says what begins and, while it lasts, that it goes
+# on. The sleep gets no pipe: a reader of the output would wait for its end.
+define shown
+@echo "$(1)"; \
+( n=0; while sleep $(SIGN) </dev/null >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; \
+  do n=$$((n + $(SIGN))); echo "  still at it after $$n s"; done ) & \
+trap "kill $$! 2>/dev/null" EXIT; trap "exit 130" INT; trap "exit 143" TERM; \
+$(2)
+endef
 
 .PHONY: demo test test-slow lint install clean
 
 install: $(VENV)/installed
 
 $(VENV)/installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
-	touch $@
+	$(call shown,installing (1 of 3): creating the environment $(VENV),\
+		$(PYTHON) -m venv $(VENV))
+	$(call shown,installing (2 of 3): upgrading pip,\
+		$(BIN)/python -m pip install --quiet --upgrade pip)
+	$(call shown,installing (3 of 3): TensorFlow and the package (this takes about a minute with a warm cache),\
+		$(BIN)/python -m pip install --quiet --editable ".[test]")
+	@touch $@
 
 demo: install
 	$(BIN)/keras-isample phantom demo/data --cases 12 --shape 96,96,96 --overwrite
@@ -30,7 +47,8 @@ test: lint
 	$(TEST) -m "not slow"
 
 test-slow: install
-	$(TEST) -m slow
+	$(call shown,running the slow tests (some take minutes),\
+		$(TEST) -m slow)
 
 clean:
 	rm -rf $(VENV) demo

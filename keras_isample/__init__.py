@@ -13,7 +13,10 @@ import os as _os
 import sys as _sys
 
 from keras_isample.errors import InputError
+from keras_isample.processor import switch_on_onednn as _switch_on_onednn
 from keras_isample.version import __version__
+
+_switch_on_onednn()
 
 __all__ = [
     "InputError",
@@ -27,6 +30,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "progress",
     "sampling",
     "training",
     "volumes",
@@ -66,6 +70,7 @@ if not _is_command_line():
     from keras_isample import losses
     from keras_isample import metrics
     from keras_isample import models
+    from keras_isample import progress
     from keras_isample import sampling
     from keras_isample import training
     from keras_isample import volumes

@@ -1,5 +1,6 @@
 """What many tests need."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,18 @@ def own_cache(monkeypatch, tmp_path_factory):
     """Keeps tests away from the user's cache."""
     home = tmp_path_factory.getbasetemp() / "cache-home"
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_graphs_left():
+    """Frees what a module's trainings leave in the process."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    from keras_isample.training.traced_gradients import forgotten_afterwards
+
+    with forgotten_afterwards():
+        yield
 
 
 @pytest.fixture
@@ -215,6 +228,9 @@ def ball_settings(tmp_path_factory):
         "epochs": 3,
         "warmup_epochs": 1,
         "normalization_batches": 2,
+        # Small patches of small scans pay for a part of these only.
+        "error_map_share": "none",
+        "validation_share": "none",
         "cache": str(tmp_path_factory.mktemp("cache")),
     }
 
@@ -286,3 +302,45 @@ def assert_same_end():
             assert one.read_bytes() == two.read_bytes()
 
     return check
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands until `step` turns it."""
+
+    class Clock:
+        now = 1000.0
+
+        def __call__(self):
+            return self.now
+
+        def step(self, seconds):
+            self.now += seconds
+
+    return Clock()
+
+
+@pytest.fixture
+def listener():
+    """A `Reporter` that keeps what it is told in `heard`."""
+    from keras_isample.progress import Reporter
+
+    class Listener(Reporter):
+        def __init__(self):
+            super().__init__()
+            self.heard = []
+            self.said = []
+
+        def begun(self, phase):
+            self.heard.append(f"begin {phase.title}")
+
+        def moved(self, phase):
+            self.heard.append(phase.head())
+
+        def ended(self, phase):
+            self.heard.append(f"end {phase.title}")
+
+        def say(self, text):
+            self.said.append(text)
+
+    return Listener()

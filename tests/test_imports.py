@@ -11,7 +11,7 @@ PACKAGE = "keras_isample"
 
 # A part may import itself and those above it in this table, no others.
 LEVELS = [
-    ("errors", "version"),
+    ("errors", "processor", "progress", "version"),
     ("volumes",),
     ("data", "metrics", "models", "losses", "config", "figures"),
     ("sampling", "inference"),
@@ -30,7 +30,9 @@ KERAS = {"keras", "numpy"}
 # whatever is a requirement of the package.
 OUTSIDE = {
     "errors": set(),
+    "processor": set(),
     "version": set(),
+    "progress": set(),
     "config": set(),
     "volumes": ARRAYS | {"PIL"},
     "data": ARRAYS,
@@ -39,12 +41,12 @@ OUTSIDE = {
     "models": KERAS,
     "losses": KERAS,
     # A cluster is an extra.
-    "training": ARRAYS | KERAS | {"tensorflow", "rich", "ray"},
-    "cli": {"click", "rich", "keras"},
+    "training": ARRAYS | KERAS | {"tensorflow", "ray"},
+    "cli": {"click", "keras"},
     "__init__": set(),
     "__main__": set(),
 }
-REQUIRED = ARRAYS | KERAS | {"tensorflow", "click", "rich"}
+REQUIRED = ARRAYS | KERAS | {"tensorflow", "click"}
 
 
 def imported_names(tree):

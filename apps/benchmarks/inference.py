@@ -84,6 +84,9 @@ def main(shape, dtype, tile_memory, windows, repeat, quick, part, folder):
         raise click.BadParameter("has a window of neither one nor three sides")
     sizes = [size * 3 if len(size) == 1 else size for size in sizes]
     if part:
+        if part not in ("tuning", "monai"):
+            # Before TensorFlow, which it tells to use oneDNN.
+            import keras_isample  # noqa: F401
         parts = {
             "prepare": lambda: prepare(folder, shape),
             "limit": lambda: limit(folder, shape, dtype, repeat),
@@ -96,6 +99,9 @@ def main(shape, dtype, tile_memory, windows, repeat, quick, part, folder):
         result["peak_gb"] = peak * 1024 / 1e9
         (folder / f"{part}.json").write_text(json.dumps(result))
         return
+    from keras_isample.processor import describe_processor
+
+    click.echo(describe_processor())
     options = {
         "--shape": ",".join(map(str, shape)),
         "--tile-memory": str(tile_memory),

@@ -61,12 +61,17 @@ def main(quick, rounds, rival, part, folder, **options):
         options.update(batch_size=2, width=0.2, dtype="float32", steps=2)
         rounds = 1
     if part:
+        if part != "torch":
+            # Before TensorFlow, which it tells to use oneDNN.
+            import keras_isample  # noqa: F401
         result = PARTS[part](folder, **options)
         (folder / f"{part}.json").write_text(json.dumps(result))
         return
+    from keras_isample.processor import describe_processor
+
     click.echo(
-        "patch {patch_size}, batch {batch_size}, width {width}, "
-        "{cores} cores".format(**options, cores=len(os.sched_getaffinity(0)))
+        "patch {patch_size}, batch {batch_size}, width {width}; "
+        "{processor}".format(**options, processor=describe_processor())
     )
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

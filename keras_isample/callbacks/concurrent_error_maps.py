@@ -32,6 +32,8 @@ from keras_isample.callbacks.error_map_process import ErrorMapProcess
 from keras_isample.callbacks.error_map_update import introduce
 from keras_isample.callbacks.published_weights import PublishedWeights
 from keras_isample.errors import InputError
+from keras_isample.progress import SILENT
+from keras_isample.sampling.error_map_files import read_tiles
 
 _STREAM = 91
 """Sets the order of the cases apart from other draws of the same seed."""
@@ -59,6 +61,8 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
         tile_memory: About how many bytes the maps of one tile may take; if
             `None`, as `predictor_for` says.
         remove_replaced: Whether files of replaced maps are removed at once.
+        reporter: The `Reporter` that shows that a resumed run waits for maps;
+            silent by default.
 
     Example:
     >>> maps = ConcurrentErrorMaps(sampler)
@@ -73,6 +77,7 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
         gpu=None,
         tile_memory=None,
         remove_replaced=True,
+        reporter=SILENT,
     ):
         super().__init__()
         if sampler.sampling != "isample":
@@ -85,6 +90,7 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
         self.gpu = gpu
         self.tile_memory = tile_memory
         self.remove_replaced = remove_replaced
+        self.reporter = reporter
         self._process = None
 
     def on_train_begin(self, logs=None):
@@ -160,9 +166,17 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
             made = process.finished()
             self._log.add(number, {i: m.version for i, m in made.items()})
         else:
-            made = process.wait_for(list(logged.items()))
-        for index, error_map in made.items():
-            sampler.error_maps.adopt(index, error_map)
+            with self.reporter.phase("waiting for error maps"):
+                made = process.wait_for(list(logged.items()))
+        for index, (path, version) in made.items():
+            sampler.error_maps.update(
+                index,
+                None,
+                read_tiles(path),
+                version=version,
+                seed=sampler.seed,
+            )
+            path.unlink()
         sampler.use(range(len(sampler.cases)))
         if self.remove_replaced:
             sampler.error_maps.remove_unused()

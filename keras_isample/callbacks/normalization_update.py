@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_isample.progress import SILENT
+
 
 class NormalizationUpdate(keras.callbacks.Callback):
     """Replaces moving averages by what the current weights give.
@@ -32,6 +34,7 @@ class NormalizationUpdate(keras.callbacks.Callback):
         sampler: The `ISample` that `fit` draws from; its epoch is the one that
             ends.
         batches: Number of batches; a few suffice.
+        reporter: The `Reporter` that shows the batches; silent by default.
 
     Raises:
         ValueError: If `batches` is less than 1.
@@ -44,7 +47,7 @@ class NormalizationUpdate(keras.callbacks.Callback):
     ... )
     """
 
-    def __init__(self, sampler, *, batches=10):
+    def __init__(self, sampler, *, batches=10, reporter=SILENT):
         super().__init__()
         if batches < 1:
             raise ValueError(
@@ -53,15 +56,20 @@ class NormalizationUpdate(keras.callbacks.Callback):
             )
         self.sampler = sampler
         self.batches = batches
+        self.reporter = reporter
         self._traced = self._dataset = self._forward = None
 
     def on_epoch_end(self, epoch, logs=None):
         started = time.monotonic()
         layers = [x for x in _normalizations(self.model) if x.trainable]
         if layers:
-            self._prepare(layers)
-            with _put_back(self.model):
-                moments = self._measure(layers)
+            phase = self.reporter.phase(
+                "normalization", self.batches, item="batch"
+            )
+            with phase:
+                self._prepare(layers)
+                with _put_back(self.model):
+                    moments = self._measure(layers, phase)
             for layer, (mean, variance) in zip(layers, moments, strict=True):
                 layer.moving_mean.assign(mean)
                 layer.moving_variance.assign(variance)
@@ -86,7 +94,7 @@ class NormalizationUpdate(keras.callbacks.Callback):
                     self._dataset
                 )
 
-    def _measure(self, layers):
+    def _measure(self, layers, progress):
         """Mean and variance of each layer over all batches together."""
         means, squares = [0.0] * len(layers), [0.0] * len(layers)
         seen = 0
@@ -94,6 +102,7 @@ class NormalizationUpdate(keras.callbacks.Callback):
             for inputs, _ in self._dataset:
                 self._forward(inputs)
                 seen += 1
+                progress(seen, self.batches)
                 for i, layer in enumerate(layers):
                     mean = _value(layer.moving_mean)
                     means[i] = means[i] + mean
@@ -115,7 +124,9 @@ def _forward_of(model):
     if keras.backend.backend() != "tensorflow":
         return forward
     run = model.distribute_strategy.run
-    return tf.function(lambda inputs: run(forward, args=(inputs,)))
+    return tf.function(
+        lambda inputs: run(forward, args=(inputs,)), autograph=False
+    )
 
 
 def _normalizations(model):

@@ -8,7 +8,8 @@ from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.prediction_options import LESS_MEMORY
 from keras_isample.cli.prediction_options import prediction_options
-from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.cli.prediction_options import show_failures
+from keras_isample.cli.shown_progress import shown_progress
 from keras_isample.errors import InputError
 
 
@@ -19,7 +20,7 @@ from keras_isample.errors import InputError
     type=click.Choice(["train", "validation", "test", "all"]),
     default="test",
     show_default=True,
-    help="all: with --data only.",
+    help="all: with --data only, all that RUN has not seen.",
 )
 @click.option(
     "--data",
@@ -57,7 +58,8 @@ def evaluate(
     """Metrics of RUN's predictions, or of one folder against another.
 
     Dice, IoU, HD95, ASSD, NSD and volumes per case and structure, on the
-    input grid; means with bootstrap confidence intervals.
+    input grid; means with bootstrap confidence intervals. Cases that RUN was
+    trained on or validated with never count as test cases.
     """
     folders = [reference, prediction]
     if bool(run) == any(folders) or any(folders) != all(folders):
@@ -79,35 +81,51 @@ def evaluate(
         check_inputs(run, [data] if data else [])
     else:
         check_inputs(reference, [prediction])
-    with loading_keras():
-        from keras_isample.commands.evaluate import evaluate_run
-        from keras_isample.commands.evaluate_folders import evaluate_folders
-        from keras_isample.metrics.summary import format_table
-        from keras_isample.training.memory import within_memory
+    with shown_progress(quiet) as reporter:
+        with loading_keras(reporter):
+            from keras_isample.commands.batch import CasesFailed
+            from keras_isample.commands.evaluate import evaluate_run
+            from keras_isample.commands.evaluate_folders import evaluate_folders
+            from keras_isample.metrics.summary import format_table
+            from keras_isample.training.memory import within_memory
 
-    if run:
-        with (
-            within_memory(LESS_MEMORY),
-            ProgressBar("evaluating", quiet) as progress,
-        ):
-            summary, path = evaluate_run(
-                run,
-                split,
-                data=data,
-                tile_memory=size,
-                postprocess=postprocess,
-                sides=sides,
-                overwrite=overwrite,
-                progress=progress,
-            )
-    else:
-        summary, path = evaluate_folders(
-            reference, prediction, overwrite=overwrite
-        )
+        failed = None
+        try:
+            if run:
+                with (
+                    within_memory(LESS_MEMORY),
+                    reporter.phase("evaluating", item="case") as phase,
+                ):
+                    summary, path = evaluate_run(
+                        run,
+                        split,
+                        data=data,
+                        tile_memory=size,
+                        postprocess=postprocess,
+                        sides=sides,
+                        overwrite=overwrite,
+                        progress=phase,
+                        voxels=phase.within,
+                    )
+            else:
+                with reporter.phase("evaluating label maps") as phase:
+                    summary, path = evaluate_folders(
+                        reference,
+                        prediction,
+                        overwrite=overwrite,
+                        progress=phase,
+                    )
+        except CasesFailed as error:
+            failed = error
+            summary, path = error.result
     click.echo(format_table(summary))
     if "sides" in summary:
         click.echo(format_table(summary["sides"]))
     click.echo(path)
+    if failed:
+        show_failures(failed)
+        return 2
+    return 0
 
 
 def _refuse_options_of_runs():

@@ -10,10 +10,10 @@ import click
 from keras_isample.cli.group import main
 from keras_isample.cli.interruption import interruption
 from keras_isample.cli.loading import loading_keras
-from keras_isample.cli.progress_bar import ProgressBar
 from keras_isample.cli.run_settings import new_config
 from keras_isample.cli.run_settings import resumed_config
 from keras_isample.cli.settings_options import settings_options
+from keras_isample.cli.shown_progress import shown_progress
 from keras_isample.config import PRESETS
 from keras_isample.errors import InputError
 
@@ -58,33 +58,44 @@ def fit(
             "contradicts --resume",
             "Continue the run or replace it, not both",
         )
-    if resume:
-        config = resumed_config(run, config_file, preset, data_path, chosen)
-    else:
-        config = new_config(config_file, preset, data_path, chosen, quiet)
-        name = os.path.basename(config.data_path)
-        run = run or os.path.join("runs", f"{name}-{started}")
+    settings = config_file, preset, data_path, chosen
+    with shown_progress(quiet) as reporter:
+        if resume:
+            config = resumed_config(run, *settings, reporter)
+        else:
+            config = new_config(*settings, reporter)
+            name = os.path.basename(config.data_path)
+            run = run or os.path.join("runs", f"{name}-{started}")
+        result = _trained(
+            config,
+            run,
+            resume=resume,
+            overwrite=overwrite,
+            command_line=sys.argv,
+            say=reporter.say,
+            reporter=reporter,
+        )
+    click.echo(f"{result.path} best validation Dice {_shown(result)}")
 
-    def say(text):
-        if not quiet:
-            click.echo(text, err=True)
 
+def _shown(result):
+    """The best validation Dice of a `FitResult`."""
+    if result.best_dice is not None:
+        return f"{result.best_dice:.4f}"
+    if result.best_estimate is not None:
+        return f"{result.best_estimate:.4f} (estimated)"
+    return "not validated"
+
+
+def _trained(config, run, **options):
+    """A run or a population; when stopped, says how to go on."""
     train = _find_rate if config.optimizer.is_auto else _train
     try:
-        with ProgressBar("preparing scans", quiet) as progress:
-            result = train(
-                config,
-                run,
-                quiet,
-                resume=resume,
-                overwrite=overwrite,
-                command_line=sys.argv,
-                say=say,
-                progress=progress,
-            )
+        return train(config, run, **options)
     except BaseException as error:
         if not interruption.received:
             raise
+        options["reporter"].close()
         if os.path.exists(os.path.join(run, "config.toml")):
             click.echo(
                 "continue with: keras-isample fit --run "
@@ -92,38 +103,22 @@ def fit(
                 err=True,
             )
         raise KeyboardInterrupt from error
-    best = result.best_dice
-    dice = "not validated" if best is None else f"{best:.4f}"
-    click.echo(f"{result.path} best validation Dice {dice}")
 
 
-def _train(config, run, quiet, **options):
+def _train(config, run, *, reporter, **options):
     """One run; see `training.fit`."""
-    with loading_keras(training=True):
+    with loading_keras(reporter, training=True):
         from keras.callbacks import LambdaCallback
 
-        from keras_isample.callbacks.progress import ProgressReport
         from keras_isample.training.run import fit as train
 
     callbacks = [LambdaCallback(on_train_batch_end=interruption.check)]
-    if not quiet:
-        callbacks.append(ProgressReport())
-    return train(config, run, callbacks=callbacks, **options)
+    return train(config, run, callbacks=callbacks, reporter=reporter, **options)
 
 
-def _find_rate(config, run, quiet, **options):
+def _find_rate(config, run, *, reporter, **options):
     """A population; see `training.AutoLR`."""
-    with loading_keras(training=True):
+    with loading_keras(reporter, training=True):
         from keras_isample.training.autolr import AutoLR
-        from keras_isample.training.population_progress import (
-            PopulationProgress,
-        )
 
-    with PopulationProgress() as shown:
-
-        def on_progress(members):
-            interruption.check()
-            if not quiet:
-                shown(members)
-
-        return AutoLR(config).fit(run, on_progress=on_progress, **options)
+    return AutoLR(config).fit(run, reporter=reporter, **options)

@@ -9,6 +9,7 @@ import sys
 import click
 
 from keras_isample.cli.interruption import interruption
+from keras_isample.cli.shown_progress import LogLines
 from keras_isample.cli.streams import give_up_output
 from keras_isample.cli.streams import is_of_output
 from keras_isample.cli.streams import prepare_streams
@@ -129,6 +130,7 @@ def main(verbose):
     logging.basicConfig(
         format="keras-isample: %(message)s",
         level=logging.INFO if verbose else logging.WARNING,
+        handlers=[LogLines()],
     )
     if not verbose:
         # Remarks on how often functions are traced.

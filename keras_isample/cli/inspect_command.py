@@ -5,7 +5,8 @@ import json
 import click
 
 from keras_isample.cli.group import main
-from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.cli.shown_progress import echo
+from keras_isample.cli.shown_progress import shown_progress
 
 
 @main.command()
@@ -18,28 +19,47 @@ from keras_isample.cli.progress_bar import ProgressBar
     default="ct",
     show_default=True,
 )
+@click.option(
+    "--spacing",
+    default="auto",
+    show_default=True,
+    help="Training spacing, as in fit.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
-def inspect(data, labels, modality, intensity, as_json, quiet):
+def inspect(data, labels, modality, intensity, spacing, as_json, quiet):
     """Reads every case of DATA and reports everything that is wrong.
 
     One row a case: shape, spacing, orientation, intensities, share of each
     label; exit code 2 if any case cannot be trained on.
     """
+    from keras_isample.config.data import DataConfig
     from keras_isample.data.cohort import read_cohort
+    from keras_isample.data.inspection import at_own_spacing_if_flat
+    from keras_isample.data.inspection import cohort_warnings
     from keras_isample.data.inspection import format_report
     from keras_isample.data.inspection import inspect_cohort
     from keras_isample.data.inspection import report_as_json
 
-    names = [name.strip() for name in labels.split(",") if name.strip()]
-    cohort = read_cohort(
-        data, names or None, modality=modality, intensity=intensity
-    )
-    click.echo(cohort.describe(), err=as_json)
-    with ProgressBar("reading scans", quiet) as progress:
-        reports = inspect_cohort(cohort, progress=progress)
+    settings = DataConfig(labels=labels, spacing=spacing)
+    with shown_progress(quiet) as reporter:
+        with reporter.phase("reading headers"):
+            cohort = read_cohort(
+                data,
+                settings.label_names,
+                spacing=settings.spacing_mm,
+                modality=modality,
+                intensity=intensity,
+            )
+            if spacing == "auto":
+                cohort = at_own_spacing_if_flat(cohort)
+        echo(cohort.describe(), err=as_json)
+        with reporter.phase("reading scans", len(cohort.cases)) as phase:
+            reports = inspect_cohort(cohort, progress=phase)
     if as_json:
         click.echo(json.dumps(report_as_json(reports), indent=1))
+        for line in cohort_warnings(reports, cohort):
+            click.echo(line, err=True)
     else:
         click.echo(format_report(reports, cohort))
     return 0 if all(report.trainable for report in reports) else 2

@@ -14,6 +14,7 @@ from pathlib import Path
 from keras_isample.commands.quiet_import import quiet_import
 from keras_isample.errors import InputError
 from keras_isample.errors import reason_of_no_memory
+from keras_isample.progress import SILENT
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +30,13 @@ _LEAST_TRAINING = 3_000_000_000
 
 
 @contextlib.contextmanager
-def loading_keras(*, training=False):
+def loading_keras(reporter=SILENT, *, training=False):
     """Loads Keras, and drops what the block's imports write about themselves.
 
     With `--verbose` that is shown.
 
     Args:
+        reporter: Shows that they are being loaded.
         training: Whether networks are trained, which needs TensorFlow.
 
     Raises:
@@ -42,7 +44,8 @@ def loading_keras(*, training=False):
     """
     _choose_backend(training)
     _check_address_space(_LEAST_TRAINING if training else _LEAST)
-    with quiet_import(not log.isEnabledFor(logging.INFO)):
+    quiet = not log.isEnabledFor(logging.INFO)
+    with reporter.phase("loading TensorFlow"), quiet_import(quiet):
         _import_keras()
         yield
 

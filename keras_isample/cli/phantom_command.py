@@ -5,7 +5,7 @@ import click
 from keras_isample.cli.arguments import floats
 from keras_isample.cli.arguments import integers
 from keras_isample.cli.group import main
-from keras_isample.cli.progress_bar import ProgressBar
+from keras_isample.cli.shown_progress import shown_progress
 
 
 @main.command()
@@ -54,16 +54,19 @@ def phantom(
     from keras_isample.data.phantom_kinds import write_phantom_of_kind
 
     axes = 2 if kind == "cardiac" else 3
-    with ProgressBar("drawing scans", quiet) as progress:
-        write_phantom_of_kind(
-            directory,
-            kind,
-            cases=cases,
-            shape=None if shape is None else integers("--shape", shape, axes),
-            spacing=None if spacing is None else floats("--spacing", spacing),
-            layout=layout,
-            seed=seed,
-            progress=progress,
-            overwrite=overwrite,
-        )
+    shape = None if shape is None else integers("--shape", shape, axes)
+    spacing = None if spacing is None else floats("--spacing", spacing)
+    with shown_progress(quiet) as reporter:
+        with reporter.phase("drawing scans") as phase:
+            write_phantom_of_kind(
+                directory,
+                kind,
+                cases=cases,
+                shape=shape,
+                spacing=spacing,
+                layout=layout,
+                seed=seed,
+                progress=phase,
+                overwrite=overwrite,
+            )
     click.echo(directory)

@@ -29,3 +29,9 @@ def prediction_options(command):
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def show_failures(error):
+    """Names the cases of a `CasesFailed`, one line each."""
+    for failure in error.failures:
+        click.echo(f"keras-isample: error: {failure}", err=True)

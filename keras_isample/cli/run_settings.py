@@ -4,7 +4,6 @@ import os
 
 from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.loading import loading_keras
-from keras_isample.cli.progress_bar import ProgressBar
 from keras_isample.cli.unused_options import refuse_unused
 from keras_isample.config import PRESETS
 from keras_isample.config import Config
@@ -22,7 +21,7 @@ _MAY_CHANGE = (
 """Settings that do not change what is trained, and the length."""
 
 
-def new_config(config_file, preset, data_path, chosen, quiet):
+def new_config(config_file, preset, data_path, chosen, reporter):
     """Settings of a new run; options win over the file, the file over presets.
 
     Args:
@@ -31,7 +30,7 @@ def new_config(config_file, preset, data_path, chosen, quiet):
         data_path: The data set. By default the file's; if that names none, the
             built-in phantom, which is drawn the first time.
         chosen: Settings given as options.
-        quiet: Whether no progress is shown.
+        reporter: The `Reporter` that shows how far that is.
 
     Returns:
         A `Config` with absolute paths.
@@ -49,7 +48,7 @@ def new_config(config_file, preset, data_path, chosen, quiet):
     refuse_unused(Config.from_settings(data_path or "", settings), chosen)
     if data_path is None:
         settings.setdefault("labels", "kidney")
-        data_path = _built_in_phantom(quiet)
+        data_path = _built_in_phantom(reporter)
     for name in ("cache", "init_from"):
         if settings.get(name):
             settings[name] = os.path.abspath(settings[name])
@@ -61,7 +60,7 @@ def new_config(config_file, preset, data_path, chosen, quiet):
     return config
 
 
-def resumed_config(run, config_file, preset, data_path, chosen):
+def resumed_config(run, config_file, preset, data_path, chosen, reporter):
     """Settings of a run that goes on.
 
     Args:
@@ -69,6 +68,7 @@ def resumed_config(run, config_file, preset, data_path, chosen):
         config_file, preset: What names other settings, refused.
         data_path: Where the data are now, if they have been moved.
         chosen: Settings given as options, which may name a new length.
+        reporter: The `Reporter` that shows how far that is.
 
     Returns:
         A `Config`.
@@ -87,7 +87,7 @@ def resumed_config(run, config_file, preset, data_path, chosen):
     check_inputs(run, [data_path] if data_path else [])
     if chosen.get("cache"):
         chosen = {**chosen, "cache": os.path.abspath(chosen["cache"])}
-    with loading_keras(training=True):
+    with loading_keras(reporter, training=True):
         from keras_isample.training.run_folder import RunFolder
     config = RunFolder(run).config()
     settings = config.settings()
@@ -119,7 +119,7 @@ def resumed_config(run, config_file, preset, data_path, chosen):
     return resumed
 
 
-def _built_in_phantom(quiet):
+def _built_in_phantom(reporter):
     """The default data set, drawn once and kept in the cache."""
     from keras_isample.data.cache import default_cache
     from keras_isample.data.phantom import write_phantom
@@ -127,8 +127,8 @@ def _built_in_phantom(quiet):
     path = default_cache() / "phantom"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with ProgressBar("drawing scans", quiet) as progress:
-            write_phantom(path, progress=progress)
+        with reporter.phase("drawing scans") as phase:
+            write_phantom(path, progress=phase)
     return path
 
 

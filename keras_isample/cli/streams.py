@@ -31,6 +31,21 @@ def prepare_streams():
         sys.stderr = _forgiving(sys.stderr)
 
 
+def copy_of(stream):
+    """A stream to the same file, on which nothing that is written fails.
+
+    It stays when the number of the first one is given to another file.
+
+    Args:
+        stream: One that has a file descriptor.
+
+    Raises:
+        OSError, ValueError: If it has none.
+    """
+    file = _ForgivingFile(os.dup(stream.fileno()), "w")
+    return _text_of(file, stream.encoding, stream.errors)
+
+
 def is_of_output(error):
     """Whether an `OSError` comes from writing to standard output or error."""
     return any(
@@ -85,10 +100,14 @@ class _ForgivingFile(io.FileIO):
 def _forgiving(stream):
     """The same stream, in which nothing that is written fails."""
     file = _ForgivingFile(stream.fileno(), "w", closefd=False)
+    return _text_of(file, stream.encoding, _ERRORS)
+
+
+def _text_of(file, encoding, errors):
     return io.TextIOWrapper(
         io.BufferedWriter(file),
-        encoding=stream.encoding,
-        errors=_ERRORS,
+        encoding=encoding,
+        errors=errors,
         line_buffering=True,
     )
 

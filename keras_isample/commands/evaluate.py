@@ -1,9 +1,12 @@
 """Metrics of a run's predictions, case by case, on the input grid."""
 
-from dataclasses import replace
 from pathlib import Path
 
+from keras_isample.commands.batch import Failures
+from keras_isample.commands.evaluated_cases import cases_of_others
+from keras_isample.commands.evaluated_cases import cases_of_run
 from keras_isample.commands.label_tables import write_label_tables
+from keras_isample.commands.odd_scans import OddScans
 from keras_isample.commands.predict import label_file_name
 from keras_isample.commands.predict import predict_case
 from keras_isample.commands.sides import side_cohort
@@ -14,9 +17,8 @@ from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
 from keras_isample.training.model_files import load_model
-from keras_isample.training.run_data import open_cohort
-from keras_isample.training.run_data import split_cohort
 from keras_isample.training.run_folder import RunFolder
+from keras_isample.volumes.places import KnownFiles
 from keras_isample.volumes.writing import write_volume
 
 
@@ -30,6 +32,7 @@ def evaluate_run(
     sides=False,
     overwrite=False,
     progress=None,
+    voxels=None,
 ):
     """Predicts a part of a run's data, or of other data, and evaluates it.
 
@@ -39,21 +42,26 @@ def evaluate_run(
     Args:
         run: Run folder.
         split: `"train"`, `"validation"` or `"test"`; of other data `"all"`,
-            too.
+            too, which means all that the run has not seen.
         data: Another data set with the same structures; its own split, or
-            shares as in the run's configuration.
+            shares as in the run's configuration. Cases of the run, told by
+            their images, keep the part that they have there.
         tile_memory: Bytes for the maps of one tile; if `None`, what the
             network needs.
         postprocess: `"largest-component"` or `"none"`.
         sides: Whether left and right of merged classes are reported apart
             too, as a summary of its own under `sides`.
         overwrite: Whether an older evaluation is replaced.
-        progress: Called with (cases done, cases in all).
+        progress: Called with (cases done, cases in all), first with 0.
+        voxels: Called with (voxels done, voxels in all) of a scan while it is
+            predicted.
 
     Returns:
         `(summary, path)`.
 
     Raises:
+        CasesFailed: At the end, if some cases could not be evaluated; the
+            summary of the others lists them under `failed`.
         InputError: If there is no case or no model, or an evaluation exists.
     """
     folder = RunFolder(run)
@@ -63,10 +71,10 @@ def evaluate_run(
     target = out / "summary.json"
     refuse_existing(target, overwrite)
     if data:
-        cohort = _cases_of_others(config, data, folder, split)
+        cohort = cases_of_others(folder, data, split)
     else:
         _check_place(config.data_path)
-        cohort = _cases_of_run(open_cohort(config), folder, split)
+        cohort = cases_of_run(folder, split)
     if not cohort.cases:
         raise InputError(
             cohort.path, f"has no {split} case", "Choose another --split"
@@ -76,29 +84,69 @@ def evaluate_run(
         raise InputError(
             "--sides", "no class merges left and right", "Leave it away"
         )
+    files = {case.name: out / label_file_name(case) for case in cohort.cases}
+    _check_spared(files.values(), cohort)
     model = load_model(run)
-    out.mkdir(parents=True, exist_ok=True)
-    write_label_tables(out, cohort.class_names)
+    odd = OddScans(model)
+    failures = Failures()
     cases, side_cases = [], []
+    if progress:
+        progress(0, len(cohort.cases))
     for done, case in enumerate(cohort.cases, start=1):
-        prediction, _ = predict_case(model, case, tile_memory, postprocess)
-        file = out / label_file_name(case)
-        write_volume(file, prediction, overwrite=True)
-        cases.append(_evaluate_case(cohort, case, prediction, file))
-        if sides:
-            reference, _ = read_class_map(side_classes, case)
-            parts = split_sides(prediction, reference, side_classes, origins)
-            side_cases.append(_evaluate_case(side_classes, case, parts, file))
+        file = files[case.name]
+        try:
+            prediction = predict_case(
+                model,
+                case,
+                tile_memory,
+                postprocess,
+                odd=odd,
+                progress=voxels,
+            ).labels
+            row = _evaluate_case(cohort, case, prediction, file)
+            if sides:
+                reference, _ = read_class_map(side_classes, case)
+                parts = split_sides(
+                    prediction, reference, side_classes, origins
+                )
+                side_cases.append(
+                    _evaluate_case(side_classes, case, parts, file)
+                )
+            cases.append(row)
+        except Exception as error:
+            failures.add(case.name, error)
+        else:
+            if len(cases) == 1:
+                out.mkdir(parents=True, exist_ok=True)
+                write_label_tables(out, cohort.class_names)
+            write_volume(file, prediction, overwrite=True)
         if progress:
             progress(done, len(cohort.cases))
+    odd.finish()
+    if not cases:
+        failures.raise_first()
     seed = config.data.seed
     summary = summarize(cases, cohort.class_names, seed=seed)
     if sides:
         summary["sides"] = summarize(
             side_cases, side_classes.class_names, seed=seed
         )
+    summary |= failures.as_json()
     write_summary(target, summary)
+    failures.finish((summary, target))
     return summary, target
+
+
+def _check_spared(files, cohort):
+    """Refuses to replace a file of the data that are evaluated on."""
+    spared = KnownFiles(f for case in cohort.cases for f in case.files())
+    for file in files:
+        if spared.find(file) is not None:
+            raise InputError(
+                file,
+                f"would replace {spared.find(file)}, a file of the data",
+                "Keep the data outside of the run folder",
+            )
 
 
 def _check_place(path):
@@ -108,35 +156,6 @@ def _check_place(path):
             "is not there any more",
             "If the data have been moved, name their new place with --data",
         )
-
-
-def _cases_of_run(cohort, folder, split):
-    """The cases that the run itself put into this part."""
-    names = folder.cases(split)
-    lost = sorted(set(names) - {case.name for case in cohort.cases})
-    if lost:
-        raise InputError(
-            cohort.path,
-            f"no longer has the {split} case {lost[0]} of {folder.path}",
-            "Restore the data that the run was made with",
-        )
-    return cohort.subset(names)
-
-
-def _cases_of_others(config, data, folder, split):
-    """The cases of a part of a data set that the run was not made with."""
-    cohort = open_cohort(replace(config, data_path=str(data)))
-    own, theirs = folder.manifest()["classes"], list(cohort.class_names)
-    if own != theirs:
-        raise InputError(
-            data,
-            f"has the classes {', '.join(theirs[1:])}, and {folder.path} "
-            f"{', '.join(own[1:])}",
-            "Evaluate on data with the same structures",
-        )
-    if split == "all":
-        return cohort
-    return split_cohort(cohort, config)[split]
 
 
 def _evaluate_case(cohort, case, prediction, file):

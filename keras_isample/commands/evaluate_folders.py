@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_isample.commands.batch import Failures
 from keras_isample.commands.evaluate import refuse_existing
 from keras_isample.commands.matched_labels import match_labels
 from keras_isample.data.listing import list_scans
@@ -12,14 +13,19 @@ from keras_isample.errors import InputError
 from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
-from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.grid import check_same_place
+from keras_isample.volumes.grid import onto_grid
+from keras_isample.volumes.places import KnownFiles
+from keras_isample.volumes.places import is_same_place
 from keras_isample.volumes.reading import read_label_map
 
 _VALUES = 65536
 """Label maps are read as uint8 or uint16."""
 
 
-def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
+def evaluate_folders(
+    reference, prediction, *, out=None, overwrite=False, progress=None
+):
     """Evaluates label maps in one folder against those in another.
 
     Every reference needs a prediction with the same file name; what else lies
@@ -32,16 +38,27 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
         prediction: Folder of predicted label maps.
         out: File to write; `summary.json` in `prediction` if `None`.
         overwrite: Whether an older summary is replaced.
+        progress: Called with (steps done, steps in all). A case takes two:
+            all are read before the first is evaluated.
 
     Returns:
         `(summary, path)`.
 
     Raises:
-        InputError: If files do not match in name, grid or names of labels, or
-            hold an unnamed label where others are named.
+        CasesFailed: At the end, if some label maps cannot be read; the summary
+            of the others lists them under `failed`.
+        InputError: If both folders are one, or files do not match in name,
+            grid or names of labels, or hold an unnamed label where others are
+            named.
     """
     reference, prediction = Path(reference), Path(prediction)
     target = Path(out) if out else prediction / "summary.json"
+    if is_same_place(reference, prediction):
+        raise InputError(
+            prediction,
+            "is the folder of the references, too",
+            "Name the folder of the predictions with --prediction",
+        )
     refuse_existing(target, overwrite)
     truths, guesses = list_scans(reference), list_scans(prediction)
     names = [name for name in guesses if name in truths]
@@ -53,7 +70,14 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
             "Predict every case of the reference folder",
         )
     pairs = [(truths[name], guesses[name]) for name in names]
-    found = [_found(*pair) for pair in pairs]
+    _check_apart(pairs, target)
+    failures = Failures()
+    steps = _Steps(2 * len(pairs), progress)
+    pairs, found = _readable(
+        dict(zip(names, pairs, strict=True)), failures, steps
+    )
+    if not pairs:
+        failures.raise_first()
     matched = match_labels(
         reference,
         prediction,
@@ -63,17 +87,60 @@ def evaluate_folders(reference, prediction, *, out=None, overwrite=False):
     for files, values in zip(pairs, found, strict=True):
         _check_named(files[0], values[0], matched.reference)
         _check_named(files[1], values[1], matched.prediction)
-    cases = [_case(truth, guess, matched) for truth, guess in pairs]
+    cases = []
+    for truth, guess in pairs:
+        cases.append(_case(truth, guess, matched))
+        steps.count()
     summary = summarize(cases, matched.names)
+    summary |= failures.as_json()
     write_summary(target, summary)
+    failures.finish((summary, target))
     return summary, target
 
 
-def _found(truth_file, guess_file):
-    """The values of a reference and of its prediction, on one grid."""
-    truth, guess = read_label_map(truth_file), read_label_map(guess_file)
-    check_same_grid(truth, truth_file, guess, guess_file)
-    return _values(truth.array), _values(guess.array)
+class _Steps:
+    """Counts steps, and tells of each."""
+
+    def __init__(self, total, progress):
+        self._done, self._total, self._progress = 0, total, progress
+
+    def count(self):
+        self._done += 1
+        if self._progress:
+            self._progress(self._done, self._total)
+
+
+def _check_apart(pairs, target):
+    """Refuses predictions that are the references, and to replace either."""
+    for truth, guess in pairs:
+        if is_same_place(truth, guess):
+            raise InputError(
+                guess,
+                f"is the same file as {truth}",
+                "Compare predictions, which are files of their own",
+            )
+    known = KnownFiles(file for pair in pairs for file in pair).find(target)
+    if known is not None:
+        raise InputError(
+            target, f"would replace {known}", "Write the summary elsewhere"
+        )
+
+
+def _readable(pairs, failures, steps):
+    """The pairs that can be read, and the values that both files hold."""
+    readable, found = [], []
+    for name, (truth_file, guess_file) in pairs.items():
+        steps.count()
+        try:
+            truth = read_label_map(truth_file)
+            guess = read_label_map(guess_file)
+        except InputError as error:
+            failures.add(name, error)
+            continue
+        check_same_place(truth, truth_file, guess, guess_file)
+        readable.append((truth_file, guess_file))
+        found.append((_values(truth.array), _values(guess.array)))
+    return readable, found
 
 
 def _values(array):
@@ -99,6 +166,7 @@ def _case(truth_file, guess_file, matched):
     classes = {label: k for k, label in enumerate(matched.names, start=1)}
     truth = _classes(truth_file, matched.reference, classes)
     guess = _classes(guess_file, matched.prediction, classes)
+    guess = onto_grid(truth, truth_file, guess, guess_file)
     names = ["background", *matched.names.values()]
     metrics = evaluate_labels(truth, guess, names)
     return {

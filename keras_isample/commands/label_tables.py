@@ -3,6 +3,7 @@
 import colorsys
 import json
 
+from keras_isample.data.recognition import data_folders
 from keras_isample.errors import InputError
 from keras_isample.volumes.files import write_text
 
@@ -27,8 +28,13 @@ def label_tables(class_names):
 
     Returns:
         `labels.ctbl` (3D Slicer), `labels.txt` (ITK-SNAP) and `labels.json`
-        (name to number).
+        (name to number). A structure that is called like another one, or like
+        the background, has its number behind its name.
     """
+    class_names = [
+        f"{name}_{index}" if name in class_names[:index] else name
+        for index, name in enumerate(class_names)
+    ]
     rows = list(
         enumerate(
             zip(
@@ -51,20 +57,60 @@ def label_tables(class_names):
     }
 
 
-def check_label_tables(folder, class_names):
+def check_label_tables(folder, class_names, overwrite=False):
     """Refuses a folder whose tables would be replaced by other ones.
+
+    Tables that name the labels of a data set, or that were not written by
+    `write_label_tables`, are never replaced.
+
+    Args:
+        folder: Where the tables will be written.
+        class_names: Background first.
+        overwrite: Whether older tables may be replaced.
 
     Raises:
         InputError: Naming the table.
     """
     for name, text in label_tables(class_names).items():
         path = folder / name
-        if path.exists() and path.read_bytes() != text.encode():
-            raise InputError(
-                path,
-                "exists already, with other contents",
-                "Choose another --out or --overwrite",
-            )
+        if not path.exists() or path.read_bytes() == text.encode():
+            continue
+        ours = _is_ours(path) and not _holds_data(folder)
+        if overwrite and ours:
+            continue
+        raise InputError(
+            path,
+            "exists already, with other contents",
+            "Choose another --out, or replace it with --overwrite"
+            if ours
+            else "Choose another --out",
+        )
+
+
+def _is_ours(path):
+    """Whether a table is one that `write_label_tables` would write."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return label_tables(_names_in(path.name, text))[path.name] == text
+    except (OSError, ValueError, TypeError, AttributeError, IndexError):
+        return False
+
+
+def _names_in(name, text):
+    """Names of the classes in the text of a table."""
+    if name == "labels.json":
+        return list(json.loads(text))
+    lines = text.splitlines()
+    if name == "labels.ctbl":
+        return [line.split()[1] for line in lines[1:]]
+    return [line.split('"')[1] for line in lines]
+
+
+def _holds_data(folder):
+    tables = ("dataset.json", "cases.csv")
+    return bool(data_folders(folder)) or any(
+        (folder / table).is_file() for table in tables
+    )
 
 
 def write_label_tables(folder, class_names):

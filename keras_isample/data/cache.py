@@ -40,3 +40,9 @@ def hash_of(*facts: Any) -> str:
     """Hash of JSON-compatible facts, fit for a file name."""
     text = json.dumps(facts, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Hash of the bytes of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -7,28 +7,35 @@ from pathlib import Path
 from keras_isample.data.layout import Case
 from keras_isample.data.layout import count
 from keras_isample.errors import InputError
-from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.grid import canonical_grid
+from keras_isample.volumes.grid import check_same_place
+from keras_isample.volumes.grid import onto_grid
 from keras_isample.volumes.reading import count_channels
 from keras_isample.volumes.reading import read_channels
 from keras_isample.volumes.reading import read_grid
+from keras_isample.volumes.training_shape import CURE
+from keras_isample.volumes.training_shape import check_training_shape
 from keras_isample.volumes.volume import Volume
 
 RGB_NAMES = ("red", "green", "blue")
 
 
 def load_channels(case: Case) -> list[Volume]:
-    """Reads the channels of a case, and checks that they lie on one grid.
+    """Reads the channels of a case, and puts them on the grid of the first.
 
     Returns:
-        The scans with the axes of their files.
+        The scans with the axes of the first file.
 
     Raises:
         InputError: If a file cannot be used or lies elsewhere.
     """
-    read = [read_channels(path) for path in case.images]
-    for path, volumes in zip(case.images[1:], read[1:], strict=True):
-        check_same_grid(read[0][0], case.images[0], volumes[0], path)
-    return [volume for volumes in read for volume in volumes]
+    read = []
+    for path in case.images:
+        for volume in read_channels(path):
+            if read:
+                volume = onto_grid(read[0], case.images[0], volume, path)
+            read.append(volume)
+    return read
 
 
 def check_headers(case: Case, num_channels: int) -> None:
@@ -44,7 +51,7 @@ def check_headers(case: Case, num_channels: int) -> None:
     """
     grids = [read_grid(path, warn=lambda line: None) for path in case.images]
     for path, grid in zip(case.images[1:], grids[1:], strict=True):
-        check_same_grid(grids[0], case.images[0], grid, path)
+        check_same_place(grids[0], case.images[0], grid, path)
     found = sum(count_channels(path) for path in case.images)
     if found != num_channels:
         raise InputError(
@@ -53,6 +60,38 @@ def check_headers(case: Case, num_channels: int) -> None:
             f"{num_channels}",
             "Give the channels that it was trained on",
         )
+
+
+def check_spacing(
+    case: Case,
+    spacing: Sequence[float] | None,
+    num_channels: int = 1,
+    cure: str = CURE,
+) -> None:
+    """Refuses a case that cannot be brought to the training spacing.
+
+    Only the header of its first image is read.
+
+    Args:
+        case: The case.
+        spacing: Training spacing in mm; `None` keeps the scan's own.
+        num_channels: Channels that it has.
+        cure: What to do about it.
+
+    Raises:
+        InputError: As `check_training_shape` says.
+    """
+    path = case.images[0]
+    # Whoever reads the scan says what is odd about it.
+    grid = canonical_grid(read_grid(path, warn=lambda line: None))
+    check_training_shape(
+        grid.shape,
+        grid.spacing,
+        spacing,
+        path,
+        num_channels=num_channels,
+        cure=cure,
+    )
 
 
 def check_channels(

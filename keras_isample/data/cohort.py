@@ -20,6 +20,7 @@ from keras_isample.data.layout import count
 from keras_isample.data.layout import shorten
 from keras_isample.data.recognition import recognize
 from keras_isample.data.splits import split_names
+from keras_isample.data.structures import BACKGROUND
 from keras_isample.data.structures import LabelClass
 from keras_isample.data.structures import choose_classes
 from keras_isample.errors import InputError
@@ -102,7 +103,7 @@ class Cohort:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, `"background"` first."""
-        return ("background", *(c.name for c in self.classes))
+        return (BACKGROUND, *(c.name for c in self.classes))
 
     def missing(self, case: Case) -> tuple[str, ...]:
         """Names of classes that were not (wholly) annotated in a case.
@@ -265,7 +266,7 @@ def read_cohort(
 
 
 def read_class_map(
-    cohort: Cohort, case: Case
+    cohort: Cohort, case: Case, images: Sequence[Volume] = ()
 ) -> tuple[Volume, tuple[int, ...]]:
     """Reads the labels of a case as class indices.
 
@@ -274,6 +275,8 @@ def read_class_map(
     Args:
         cohort: Tells the classes.
         case: One of its cases.
+        images: Its channels, if they are known, so that labels that are a
+            copy of one are refused.
 
     Returns:
         `uint8` classes, 0 for background, on the grid of the image
@@ -282,14 +285,14 @@ def read_class_map(
 
     Raises:
         InputError: If a label map has an unknown value, a mask is not
-            binary, or the labels lie on another grid than the images.
+            binary, or the labels lie at another place than the images.
     """
     if case.label_map is not None:
         labels = class_map.merge_label_map(
-            case, cohort.classes, cohort.structures
+            case, cohort.classes, cohort.structures, images
         )
     else:
-        labels = class_map.merge_masks(case, cohort.classes)
+        labels = class_map.merge_masks(case, cohort.classes, images)
     return labels, cohort._missing_indices(case)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_isample.data.listing import ENDINGS
+from keras_isample.data.structures import BACKGROUND
+from keras_isample.data.structures import normalize_name
 from keras_isample.errors import InputError
 
 
@@ -92,7 +94,11 @@ def _check_file_ending(path: Path, ending: Any) -> None:
 
 
 def _value(path: Path, name: str, value: Any) -> int:
-    if isinstance(value, list):
+    given = value
+    # A region of one value is no region.
+    while isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, list) and value:
         raise InputError(
             path,
             f"label {name!r} is a region made of several values, "
@@ -105,12 +111,14 @@ def _value(path: Path, name: str, value: Any) -> int:
             'has an "ignore" label, which is not read',
             "Complete these annotations or leave such cases out",
         )
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise InputError(
             path,
-            f"label {name!r} has the value {value!r}",
+            f"label {name!r} has the value {given!r}",
             "Use a positive integer",
         )
     return value
@@ -128,12 +136,23 @@ def _structures(path: Path, pairs: list[tuple[str, int]]) -> dict[str, int]:
             )
         owners[value] = name
         if value > 0:
+            _refuse_background(path, name, value)
             structures[name] = value
     if not structures:
         raise InputError(
             path, "names no label but the background", "Add the labels"
         )
     return structures
+
+
+def _refuse_background(path: Path, name: str, value: int) -> None:
+    if normalize_name(name) == BACKGROUND:
+        raise InputError(
+            path,
+            f"calls the label of value {value} {name!r}, which is what voxels "
+            "of value 0 are",
+            "Give it another name, or correct its value",
+        )
 
 
 def _channel_names(path: Path, channels: Any) -> tuple[str, ...]:

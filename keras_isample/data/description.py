@@ -1,5 +1,6 @@
 """What was found in a data set, in a few lines for the user."""
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
@@ -7,6 +8,7 @@ from collections.abc import Iterable
 from keras_isample.data.layout import count
 
 _WIDTH = 80
+_MOST_NAMELESS = 30
 
 
 def describe(cohort) -> str:
@@ -36,6 +38,10 @@ def describe(cohort) -> str:
 
 
 def _classes(cohort) -> str:
+    names = [c.name for c in cohort.classes]
+    nameless = all(re.fullmatch(r"label_\d+", name) for name in names)
+    if nameless and len(names) > _MOST_NAMELESS:
+        return f"{len(names)} without names, {names[0]} to {names[-1]}"
     named = enumerate(["background", *cohort.classes])
     # No line is broken between an index and its name.
     return ", ".join(

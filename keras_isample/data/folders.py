@@ -4,11 +4,14 @@ A `dataset.json` beside them names the labels, a `cases.csv` fixes the cases
 and their split.
 """
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from keras_isample.data.case_table import CaseRow
 from keras_isample.data.case_table import read_case_table
+from keras_isample.data.copied_images import refuse_copy
 from keras_isample.data.dataset_json import read_dataset_json
 from keras_isample.data.label_values import values_of_files
 from keras_isample.data.layout import Case
@@ -18,6 +21,13 @@ from keras_isample.data.listing import find_folder
 from keras_isample.data.pairing import Pairing
 from keras_isample.data.pairing import pair_cases
 from keras_isample.errors import InputError
+
+_NAME = "images/ + labels/"
+
+_MANY_VALUES = 30
+"""More values than these without a name are hardly structures."""
+
+logger = logging.getLogger(__name__)
 
 
 def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
@@ -36,7 +46,8 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
 
     Raises:
         InputError: If `labels/` is missing, `dataset.json` or `cases.csv`
-            cannot be used, or the table names a file that does not exist.
+            cannot be used, the table names a file that does not exist, no
+            image and label have one name, or a label map is an image.
     """
     images = find_folder(path, "images")
     if images is None:
@@ -53,7 +64,7 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     channel_names = dataset.channel_names if dataset else ()
     pairing = pair_cases(images, labels, channel_names)
     layout = Layout(
-        name="images/ + labels/",
+        name=_NAME,
         cases=tuple(pairing.cases.values()),
         structures=dataset.structures if dataset else {},
         channel_names=pairing.channel_names,
@@ -61,7 +72,9 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     )
     if (path / "cases.csv").exists():
         layout = _follow_table(path / "cases.csv", layout, pairing)
-    if dataset is None and layout.cases:
+    if not layout.cases:
+        raise pairing.nothing_paired(path, _NAME)
+    if dataset is None:
         layout = _name_values(layout, cache)
     return layout
 
@@ -117,18 +130,41 @@ def _name_values(layout: Layout, cache: Path | None) -> Layout:
     values, damaged = values_of_files(
         [case.label_map for case in layout.cases], cache
     )
-    values = [str(value) for value in sorted(values - {0})]
-    if not values and damaged:
-        raise damaged[0]
-    if not values:
+    found = sorted(set().union(*values.values()) - {0})
+    folder = layout.cases[0].label_map.parent
+    if not found and damaged:
+        path, error = next(iter(damaged.items()))
+        _refuse_copies(layout, [path])
+        raise error
+    if not found:
         raise InputError(
-            layout.cases[0].label_map.parent,
+            folder,
             "its label maps hold nothing but 0",
             "Check that they are the label maps",
         )
-    note = f"no dataset.json: label values found are {shorten(values, 8)}"
+    if len(found) > _MANY_VALUES:
+        many = max(values, key=lambda path: len(values[path]))
+        _refuse_copies(layout, [many, *damaged])
+        logger.warning(
+            "%s: its label maps hold %d values without names, as soft or "
+            "smoothed labels and images do. If they are structures, name them "
+            "in dataset.json; else save whole labels, resampled by nearest "
+            "neighbor.",
+            folder,
+            len(found),
+        )
+    note = (
+        "no dataset.json: label values found are "
+        f"{shorten([str(value) for value in found], 8)}"
+    )
     return replace(
         layout,
-        structures={f"label_{value}": int(value) for value in values},
+        structures={f"label_{value}": value for value in found},
         notes=(*layout.notes, note),
     )
+
+
+def _refuse_copies(layout: Layout, paths: Sequence[Path]) -> None:
+    for case in layout.cases:
+        if case.label_map in paths:
+            refuse_copy(case.label_map, case.images)

@@ -1,35 +1,41 @@
 """What is in a data set, and everything that is wrong with it, case by case.
 
 Training stops at the first fault of a case; an inspection goes on, so that
-all faults can be mended at once.
+all faults can be corrected at once. What stops training is a problem here, and
+what it warns of is a warning.
 """
 
 import contextlib
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import nibabel as nib
-import numpy as np
 
 from keras_isample.data.channels import check_channels
-from keras_isample.data.channels import peek_channels
+from keras_isample.data.class_presence import ClassesOfCase
+from keras_isample.data.class_presence import absent_classes
+from keras_isample.data.class_presence import refuse_no_class
 from keras_isample.data.cohort import Cohort
+from keras_isample.data.findings import Findings
+from keras_isample.data.findings import listed
+from keras_isample.data.inspected_images import inspect_image
+from keras_isample.data.inspected_images import inspect_shape
+from keras_isample.data.inspected_labels import inspect_labels
 from keras_isample.data.layout import Case
+from keras_isample.data.layout import shorten
+from keras_isample.data.slice_axis import all_single_slices
 from keras_isample.errors import InputError
-from keras_isample.volumes.grid import Grid
-from keras_isample.volumes.grid import check_same_grid
+from keras_isample.volumes.grid import check_same_place
 from keras_isample.volumes.grid import format_shape
-from keras_isample.volumes.intensity import looks_like_hu
-from keras_isample.volumes.reading import MAX_LABEL
-from keras_isample.volumes.reading import read_channels
-from keras_isample.volumes.reading import read_grid
-from keras_isample.volumes.reading import read_label_map
+
+_MOST_COLUMNS = 16
+"""Classes that have a column of their own in the table."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class CaseReport:
             that are annotated and could be read.
         not_annotated: Names of classes that were not, or not wholly,
             annotated in this case.
+        lost: Names of classes that have voxels, and none of them at the
+            training spacing.
         problems: Lines `<file>: <problem>. <cure>.` that forbid training.
         warnings: Lines on what may be wrong, or was assumed.
     """
@@ -59,6 +67,7 @@ class CaseReport:
     intensity_range: tuple[tuple[float, float] | None, ...]
     shares: Mapping[str, float]
     not_annotated: tuple[str, ...]
+    lost: tuple[str, ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -68,6 +77,17 @@ class CaseReport:
         return not self.problems
 
 
+def at_own_spacing_if_flat(cohort: Cohort) -> Cohort:
+    """The cohort at the spacing that training takes if none is given.
+
+    Each case's own if all are single slices.
+    """
+    with contextlib.suppress(InputError):
+        if all_single_slices(cohort):
+            return replace(cohort, spacing=None)
+    return cohort
+
+
 def inspect_case(cohort: Cohort, case: Case) -> CaseReport:
     """Reads every file of a case and reports all that is wrong.
 
@@ -75,31 +95,30 @@ def inspect_case(cohort: Cohort, case: Case) -> CaseReport:
         cohort: The data set, for its classes, channels and intensity.
         case: One of its cases.
     """
-    findings = _Findings()
-    not_annotated = tuple(cohort.missing(case))
-    images = [_inspect_image(path, cohort, findings) for path in case.images]
-    spans = tuple(span for _, found in images for span in found)
+    findings = Findings()
+    images = [inspect_image(path, cohort, findings) for path in case.images]
+    spans = tuple(span for image in images for span in image.spans)
     with findings.collected():
         check_channels(case, spans, cohort.channel_names)
-    grids = [
-        (path, grid)
-        for path, (grid, _) in zip(case.images, images, strict=True)
-        if grid is not None
-    ]
-    for path, grid in grids[1:]:
+    read = [image for image in images if image.grid is not None]
+    for image in read[1:]:
         with findings.collected():
-            check_same_grid(grids[0][1], grids[0][0], grid, path)
-    reference = grids[0] if grids else None
-    shares = _inspect_labels(cohort, case, not_annotated, reference, findings)
-    affine = grids[0][1].affine if grids else None
+            check_same_place(read[0].grid, read[0].path, image.grid, image.path)
+    reference = read[0] if read else None
+    shape = None
+    if reference is not None:
+        shape = inspect_shape(cohort, reference, len(spans), findings)
+    shares, lost = inspect_labels(cohort, case, images, shape, findings)
+    grid = reference.grid if reference else None
     return CaseReport(
         name=case.name,
-        shape=grids[0][1].shape if grids else None,
-        spacing=_spacing(affine) if grids else None,
-        orientation="".join(nib.aff2axcodes(affine)) if grids else None,
+        shape=grid.shape if grid else None,
+        spacing=grid.spacing if grid else None,
+        orientation="".join(nib.aff2axcodes(grid.affine)) if grid else None,
         intensity_range=spans,
         shares=shares,
-        not_annotated=not_annotated,
+        not_annotated=tuple(cohort.missing(case)),
+        lost=lost,
         problems=tuple(findings.problems),
         warnings=tuple(findings.warnings),
     )
@@ -114,12 +133,14 @@ def inspect_cohort(
 
     Args:
         cohort: The data set.
-        workers: Cases read at the same time, each with one scan in memory.
+        workers: Cases read at the same time, each with its scan and its
+            labels in memory.
         progress: Called after each case with the number of cases done and of
             all cases.
 
     Returns:
-        One report a case, in the order of the cohort.
+        One report a case, in the order of the cohort. Where no case to train
+        on has a voxel of any class, this is a problem of each.
     """
     reports = []
     with ThreadPoolExecutor(max_workers=max(1, workers)) as executor:
@@ -134,7 +155,72 @@ def inspect_cohort(
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise
+    flat = [
+        report.shape is not None and 1 in report.shape for report in reports
+    ]
+    if not all(flat):
+        reports = [
+            _with_warning_of_slice(report, case) if is_flat else report
+            for report, case, is_flat in zip(
+                reports, cohort.cases, flat, strict=True
+            )
+        ]
+    try:
+        refuse_no_class(cohort.path, *_presence(reports, cohort))
+    except InputError as error:
+        reports = [
+            replace(report, problems=(*report.problems, str(error)))
+            if _is_to_train(report, cohort)
+            else report
+            for report in reports
+        ]
     return reports
+
+
+def _with_warning_of_slice(report, case):
+    line = (
+        f"{case.images[0]}: is a single slice in a data set of volumes. Give "
+        "the whole scan, or leave the case out."
+    )
+    return replace(report, warnings=(*report.warnings, line))
+
+
+def cohort_warnings(reports: Sequence[CaseReport], cohort: Cohort) -> list[str]:
+    """What may be wrong with the data set as a whole, one line each.
+
+    Args:
+        reports: From `inspect_cohort`.
+        cohort: The data set that they describe.
+    """
+    lines = absent_classes(*_presence(reports, cohort))
+    shapes = [report.shape for report in reports if report.shape]
+    if shapes and all(1 in shape for shape in shapes):
+        lines.append(
+            "all cases are single slices: networks for slices (--network unet, "
+            "unet3plus, deeplab-v3) can learn them, dual-path sees volumes."
+        )
+    return lines
+
+
+def _presence(reports, cohort):
+    """Arguments of `absent_classes` but the first, of the cases to train on.
+
+    All cases, if the data give no split.
+    """
+    found = []
+    for report in reports:
+        # Of labels that cannot be read nothing is known.
+        if _is_to_train(report, cohort) and report.shares:
+            annotated = frozenset(n for n, s in report.shares.items() if s)
+            kept = annotated.difference(report.lost)
+            found.append(ClassesOfCase(report.name, annotated, kept))
+    kind = "training case" if cohort.given_split else "case"
+    return cohort.class_names[1:], found, cohort.spacing, kind
+
+
+def _is_to_train(report, cohort):
+    part = cohort.given_split.get(report.name, "train")
+    return not cohort.given_split or part == "train"
 
 
 def format_report(reports: Sequence[CaseReport], cohort: Cohort) -> str:
@@ -145,22 +231,33 @@ def format_report(reports: Sequence[CaseReport], cohort: Cohort) -> str:
         cohort: The data set that they describe.
     """
     names = tuple(cohort.class_names)[1:]
-    rows = [("case", "shape", "spacing", "axes", "intensity", *names, "")]
+    if len(names) > _MOST_COLUMNS:
+        columns = (f"classes of {len(names)}", "labeled")
+    else:
+        columns = names
+    rows = [("case", "shape", "spacing", "axes", "intensity", *columns, "")]
     rows += [_row(report, names) for report in reports]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]
-    for title in ("problems", "warnings"):
-        found = [(r.name, text) for r in reports for text in getattr(r, title)]
-        if found:
-            lines += ["", f"{title}:"]
-            lines += (
-                _warning_lines(found)
-                if title == "warnings"
-                else [f"  {name}: {text}" for name, text in found]
-            )
+    found = _problem_lines([(r.name, t) for r in reports for t in r.problems])
+    if found:
+        lines += ["", "problems:", *found]
+    found = [(r.name, text) for r in reports for text in r.warnings]
+    general = cohort_warnings(reports, cohort)
+    if found or general:
+        lines += ["", "warnings:", *_warning_lines(found)]
+        lines += [f"  {line}" for line in general]
     good = sum(report.trainable for report in reports)
     lines += ["", f"{good} of {len(reports)} cases can be trained on."]
     return "\n".join(lines)
+
+
+def _problem_lines(found):
+    """Problems, that of all cases told once."""
+    alike = {}
+    for name, text in found:
+        alike.setdefault(text, []).append(name)
+    return [f"  {shorten(names)}: {text}" for text, names in alike.items()]
 
 
 def _warning_lines(found):
@@ -173,7 +270,7 @@ def _warning_lines(found):
     for (name, text), *others in alike.values():
         lines.append(f"  {name}: {text}")
         if others:
-            names = _listed(list(dict.fromkeys(name for name, _ in others)))
+            names = listed(list(dict.fromkeys(name for name, _ in others)))
             lines.append(
                 f"    the same in {len(others)} more (`--json` tells each): "
                 f"{names}"
@@ -193,204 +290,6 @@ def report_as_json(reports: Sequence[CaseReport]) -> list[dict[str, Any]]:
     ]
 
 
-class _Findings:
-    """Problems and warnings of one case, each told once."""
-
-    def __init__(self):
-        self.problems = []
-        self.warnings = []
-
-    def problem(self, source, problem, cure):
-        self._add(self.problems, str(InputError(source, problem, cure)))
-
-    def warn(self, text):
-        self._add(self.warnings, text)
-
-    @contextlib.contextmanager
-    def collected(self) -> Iterator[None]:
-        """Turns an error in the block into a problem, and goes on."""
-        try:
-            yield
-        except InputError as error:
-            self._add(self.problems, str(error))
-
-    @staticmethod
-    def _add(lines, text):
-        if text not in lines:
-            lines.append(text)
-
-
-def _inspect_image(path, cohort, findings):
-    """The grid of an image and the range of each channel, as far as they go."""
-    with findings.collected():
-        volumes = read_channels(path, warn=findings.warn)
-        spans = [(v.array.min().item(), v.array.max().item()) for v in volumes]
-        _check_spans(path, spans, cohort.intensity, findings)
-        return Grid(volumes[0].shape, volumes[0].affine), spans
-    return _grid_at_least(path, findings), [None] * peek_channels(path)
-
-
-def _check_spans(path, spans, intensity, findings):
-    low, high = min(low for low, _ in spans), max(high for _, high in spans)
-    if low == high:
-        findings.problem(
-            path,
-            f"is constant: every voxel is {low:g}",
-            "Export the scan again or leave the case out",
-        )
-    elif intensity == "ct" and not looks_like_hu(low, high):
-        findings.warn(
-            f"{path}: values do not look like Hounsfield units; choose "
-            "`--intensity zscore` if it is no CT."
-        )
-
-
-def _grid_at_least(path, findings):
-    """The grid of a file whose voxels were refused, to check it as well."""
-    with findings.collected():
-        return read_grid(path, warn=findings.warn)
-    return None
-
-
-def _inspect_labels(cohort, case, not_annotated, reference, findings):
-    """Shares of the classes, from one label map or from masks."""
-    classes = cohort.classes
-    if case.label_map is None:
-        # A class of which one side is annotated is read, but has no share.
-        classes = [c for c in classes if _masks_of(case, [c])]
-    if case.label_map is None and not case.masks:
-        findings.problem(
-            case.images[0] if case.images else case.name,
-            "has no label map",
-            "Add one or leave the case out",
-        )
-        return {}
-    if not classes:
-        findings.problem(
-            case.images[0] if case.images else case.name,
-            "has none of the chosen labels annotated",
-            "Choose other labels or leave the case out",
-        )
-        return {}
-    nothing_whole = len(not_annotated) == len(cohort.classes)
-    if nothing_whole and cohort.partial != "background":
-        findings.problem(
-            case.images[0] if case.images else case.name,
-            "has none of the chosen labels wholly annotated",
-            "Choose other labels or leave the case out",
-        )
-    if case.label_map is not None:
-        counts = _count_label_map(cohort, case, classes, reference, findings)
-    else:
-        counts = _count_masks(case, classes, reference, findings)
-    if counts and not any(voxels for voxels, _ in counts.values()):
-        findings.problem(
-            case.label_map or _masks_of(case, classes)[0],
-            "is empty: no voxel has any of the chosen labels "
-            f"({', '.join(c.name for c in classes)})",
-            "Check the labels or leave the case out",
-        )
-    return {
-        name: voxels / size
-        for name, (voxels, size) in counts.items()
-        if name not in not_annotated
-    }
-
-
-def _count_label_map(cohort, case, classes, reference, findings):
-    """Voxels of each class, and of all, in an integer label map."""
-    path = case.label_map
-    labels = _read_labels(path, reference, findings)
-    if labels is None:
-        return {}
-    histogram = _histogram(labels)
-    known = {0, *cohort.structures.values()}
-    unknown = [int(v) for v in np.flatnonzero(histogram) if v not in known]
-    if unknown:
-        findings.problem(
-            path,
-            f"has labels without a name: {_listed(unknown)}; known are "
-            f"{_listed(sorted(known))}",
-            "Name them in dataset.json or correct the label map",
-        )
-    values = {
-        c.name: {cohort.structures[s] for s in c.structures} for c in classes
-    }
-    return {
-        name: (int(sum(histogram[v] for v in own)), labels.size)
-        for name, own in values.items()
-    }
-
-
-def _count_masks(case, classes, reference, findings):
-    """Voxels of each class, and of all, in masks of one structure each."""
-    counts = {}
-    for label_class in classes:
-        union = None
-        for path in _masks_of(case, [label_class]):
-            mask = _read_labels(path, reference, findings)
-            if mask is None:
-                continue
-            _check_mask(path, mask, findings)
-            if union is None:
-                union = mask > 0
-            elif union.shape == mask.shape:
-                union |= mask > 0
-        if union is not None:
-            voxels = int(np.count_nonzero(union))
-            counts[label_class.name] = (voxels, union.size)
-    return counts
-
-
-def _masks_of(case, classes):
-    names = [s for c in classes for s in c.structures if s in case.masks]
-    return [case.masks[name] for name in names]
-
-
-def _check_mask(path, mask, findings):
-    values = np.flatnonzero(_histogram(mask))
-    foreground = [int(v) for v in values if v]
-    if len(foreground) > 1:
-        findings.problem(
-            path,
-            f"has the labels {_listed(foreground)} where a mask has one",
-            "Save one mask a structure, of 0 and 1",
-        )
-
-
-def _read_labels(path, reference, findings):
-    """The array of a label file, once its grid is checked."""
-    labels, grid = None, None
-    with findings.collected():
-        volume = read_label_map(path, warn=findings.warn)
-        labels, grid = volume.array, Grid(volume.shape, volume.affine)
-    if grid is None:
-        grid = _grid_at_least(path, findings)
-    if grid is not None and reference is not None:
-        with findings.collected():
-            check_same_grid(reference[1], reference[0], grid, path)
-    return labels
-
-
-def _histogram(labels):
-    """Voxels of each label; slice by slice, as `bincount` widens to int64."""
-    total = np.zeros(MAX_LABEL + 1, dtype=np.int64)
-    for index in range(labels.shape[2]):
-        counts = np.bincount(labels[:, :, index].ravel(order="K"))
-        total[: len(counts)] += counts
-    return total
-
-
-def _listed(values, most=8):
-    shown = [str(value) for value in values[:most]]
-    rest = [f"and {len(values) - most} more"] if len(values) > most else []
-    return ", ".join(shown + rest)
-
-
-def _spacing(affine):
-    return tuple(float(size) for size in nib.affines.voxel_sizes(affine))
-
-
 def _row(report, names):
     spans = [
         "?" if span is None else f"{span[0]:g}..{span[1]:g}"
@@ -402,9 +301,19 @@ def _row(report, names):
         "x".join(f"{s:.4g}" for s in report.spacing) if report.spacing else "?",
         report.orientation or "?",
         ", ".join(spans) or "?",
-        *(_share(report, name) for name in names),
+        *_shares(report, names),
         _verdict(report),
     )
+
+
+def _shares(report, names):
+    """One cell a class, or two cells about all of them."""
+    if len(names) <= _MOST_COLUMNS:
+        return [_share(report, name) for name in names]
+    if not report.shares:
+        return ["?", "?"]
+    present = sum(share > 0 for share in report.shares.values())
+    return [str(present), f"{100 * sum(report.shares.values()):.3g}%"]
 
 
 def _share(report, name):

@@ -30,9 +30,18 @@ def label_values(array: np.ndarray) -> set[int]:
     return values
 
 
+def count_classes(array: np.ndarray, num_classes: int) -> list[int]:
+    """Voxels of each class, background first, counted slice by slice."""
+    counts = np.zeros(num_classes, np.int64)
+    for index in range(array.shape[2]):
+        part = array[:, :, index].ravel(order="K")
+        counts += np.bincount(part, minlength=num_classes)
+    return counts.tolist()
+
+
 def values_of_files(
     paths: Sequence[Path], cache: Path | None = None
-) -> tuple[set[int], list[InputError]]:
+) -> tuple[dict[Path, set[int]], dict[Path, InputError]]:
     """Distinct values of all label maps of a folder.
 
     Args:
@@ -41,28 +50,29 @@ def values_of_files(
             only those that have changed are read; `None` reads all.
 
     Returns:
-        The values, and what is wrong with files that could not be read.
+        The values of each file, and what is wrong with those that could not
+        be read.
     """
     record = None
     if cache is not None and paths:
         folder = str(paths[0].parent.resolve())
         record = cache / "label_values" / f"{hash_of(folder)}.json"
-    known, values, damaged = _load(record), {}, []
+    known, noted, values, damaged = _load(record), {}, {}, {}
     for path in paths:
         try:
             key = hash_of(stamp(path))
-            values[key] = known.get(key)
-            if values[key] is None:
+            found = known.get(key)
+            if found is None:
                 labels = read_label_map(path, warn=lambda line: None)
-                values[key] = sorted(label_values(labels.array))
+                found = sorted(label_values(labels.array))
+            noted[key], values[path] = found, set(found)
         except InputError as error:
-            damaged.append(error)
-    values = {k: v for k, v in values.items() if v is not None}
-    if record is not None and values != known:
+            damaged[path] = error
+    if record is not None and noted != known:
         # What cannot be noted is read again.
         with contextlib.suppress(OSError):
-            write_text(record, json.dumps(values))
-    return set().union(*values.values()), damaged
+            write_text(record, json.dumps(noted))
+    return values, damaged
 
 
 def _load(record):

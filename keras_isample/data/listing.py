@@ -9,6 +9,9 @@ from keras_isample.errors import InputError
 _PICTURES = (".png", ".npy")
 ENDINGS = (".nii.gz", ".nii", ".mgz", *_PICTURES)
 
+RECORD = ".predictions.jsonl"
+"""File in which predict notes the label maps that it has put into a folder."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -37,7 +40,8 @@ def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
 
     Args:
         folder: Where to look.
-        deeper: Whether to look into its sub-folders too, one level.
+        deeper: Whether to look into its sub-folders too, one level; those
+            with predictions are left out.
 
     Returns:
         Scans, sorted by stem.
@@ -49,7 +53,8 @@ def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
     files = []
     folders = [folder]
     if deeper:
-        folders += [folder / name for name in list_folders(folder)]
+        inner = [folder / name for name in list_folders(folder)]
+        folders += [place for place in inner if not (place / RECORD).is_file()]
     for place in folders:
         for entry in scan(place):
             if stem_of(entry.name) is not None and entry.is_file():

@@ -30,7 +30,7 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
         InputError: If a part of the layout is missing, or labels are
             written in a way that cannot be used.
     """
-    root = _find_root(path)
+    root = find_root(path)
     if root is None:
         return None
     for part in ("dataset.json", "labelsTr"):
@@ -42,6 +42,9 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     pairing = pair_cases(
         root / "imagesTr", root / "labelsTr", dataset.channel_names
     )
+    name = "MSD" if dataset.decathlon else "nnU-Net v2 raw"
+    if not pairing.cases:
+        raise pairing.nothing_paired(root, name)
     notes = pairing.notes()
     if dataset.num_training not in (None, len(pairing.cases)):
         notes += (
@@ -49,7 +52,7 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
             f"{len(pairing.cases)} were found",
         )
     return Layout(
-        name="MSD" if dataset.decathlon else "nnU-Net v2 raw",
+        name=name,
         cases=tuple(pairing.cases.values()),
         structures=dataset.structures,
         channel_names=pairing.channel_names,
@@ -57,7 +60,12 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     )
 
 
-def _find_root(path: Path) -> Path | None:
+def find_root(path: Path) -> Path | None:
+    """The `DatasetXXX_Name` folder at a path, `None` if there is none.
+
+    Raises:
+        InputError: If there are several.
+    """
     names = list_folders(path)
     if "imagesTr" in names:
         return path

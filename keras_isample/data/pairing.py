@@ -1,8 +1,10 @@
 """Images and label maps that belong together, by their file names."""
 
+import difflib
 import re
 from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,13 @@ from keras_isample.data.listing import list_scans
 from keras_isample.data.listing import stem_of
 from keras_isample.errors import InputError
 
+_LIKENESS = 0.5
+"""Names that are less alike are not taken for those of one case."""
+
+_MOST_RENAMES = 3
+_MOST_LABELS, _MOST_IMAGES = 20, 500
+"""Names that are compared with each other."""
+
 
 @dataclass(frozen=True)
 class Pairing:
@@ -25,15 +34,15 @@ class Pairing:
         cases: Case name to case, sorted by name.
         channel_names: One name a channel.
         num_files: Images of a case: one a channel, or one RGB picture.
-        without_label: Names of images that have no label map.
-        without_image: Names of label maps that have no image.
+        without_label: Name to image, of images that have no label map.
+        without_image: Name to label map, of those that have no image.
     """
 
     cases: Mapping[str, Case]
     channel_names: tuple[str, ...]
     num_files: int
-    without_label: tuple[str, ...]
-    without_image: tuple[str, ...]
+    without_label: Mapping[str, Path]
+    without_image: Mapping[str, Path]
 
     def notes(self, known: Collection[str] = ()) -> tuple[str, ...]:
         """Says which files have no partner, except those of known cases."""
@@ -44,7 +53,67 @@ class Pairing:
             notes.append(f"{shorten(labelless)}: image without label, left out")
         if imageless:
             notes.append(f"{shorten(imageless)}: label without image, left out")
+        pairs = _nearest_pairs(labelless, imageless, _LIKENESS)
+        if pairs:
+            renames = [self._rename(image, label) for label, image in pairs]
+            notes.append(
+                "if they belong together, rename labels: "
+                f"{shorten(renames, _MOST_RENAMES)}"
+            )
         return tuple(notes)
+
+    def nothing_paired(self, source: Path, layout: str) -> InputError:
+        """The error for a data set in which no names match.
+
+        Args:
+            source: The data set.
+            layout: Name of its layout.
+        """
+        pairs = _nearest_pairs(
+            list(self.without_label), list(self.without_image), 0.0
+        )
+        label, image = max(pairs, key=lambda pair: _likeness(*pair))
+        return InputError(
+            source,
+            f"no case has both an image and a label ({layout}): the nearest "
+            f"names are {_place(self.without_label[image])} and "
+            f"{_place(self.without_image[label])}",
+            "Give labels the names of their images, as by renaming "
+            + self._rename(image, label),
+        )
+
+    def _rename(self, image: str, label: str) -> str:
+        path = self.without_image[label]
+        return f"{path.name} to {image}{path.name[len(label) :]}"
+
+
+def _place(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _nearest_pairs(
+    images: Sequence[str], labels: Sequence[str], cutoff: float
+) -> list[tuple[str, str]]:
+    """Label and the image whose name is most like it, each image once."""
+    images, pairs = list(images[:_MOST_IMAGES]), []
+    for label in labels[:_MOST_LABELS]:
+        if not images:
+            break
+        nearest = max(images, key=lambda image: _likeness(label, image))
+        if _likeness(label, nearest) >= cutoff:
+            pairs.append((label, nearest))
+            images.remove(nearest)
+    return pairs
+
+
+def _likeness(label: str, image: str) -> float:
+    """From 0 to 1; at most a half if their first numbers differ."""
+    label, image = label.lower(), image.lower()
+    likeness = difflib.SequenceMatcher(None, label, image).ratio()
+    numbers = [re.findall(r"\d+", name) for name in (label, image)]
+    pairs = zip(*numbers, strict=False)
+    differ = any(int(one) != int(other) for one, other in pairs)
+    return likeness / 2 if differ else likeness
 
 
 def pair_cases(
@@ -72,7 +141,7 @@ def pair_cases(
     """
     image_files = _scans_of(images)
     label_files = _scans_of(labels)
-    channels = _group_channels(image_files, label_files)
+    channels = group_channels(image_files, label_files)
     labeled = {n: files for n, files in channels.items() if n in label_files}
     most = max((max(files) for files in labeled.values()), default=0) + 1
     colored = most == 1 and _is_colored(labeled)
@@ -97,8 +166,16 @@ def pair_cases(
         },
         channel_names=channel_names,
         num_files=num_files,
-        without_label=tuple(sorted(set(channels) - set(labeled))),
-        without_image=tuple(sorted(set(label_files) - set(labeled))),
+        without_label={
+            name: files[min(files)]
+            for name, files in sorted(channels.items())
+            if name not in labeled
+        },
+        without_image={
+            name: path
+            for name, path in label_files.items()
+            if name not in labeled
+        },
     )
 
 
@@ -125,9 +202,18 @@ def _scans_of(folder: Path) -> dict[str, Path]:
     return scans
 
 
-def _group_channels(
+def group_channels(
     images: Mapping[str, Path], labels: Mapping[str, Path]
 ) -> dict[str, dict[int, Path]]:
+    """Puts the files of each case together.
+
+    Args:
+        images: Stem to image.
+        labels: Stem to label map, as far as there are any.
+
+    Returns:
+        Case name to channel number to image.
+    """
     channels = {}
     for stem, path in images.items():
         name, channel = _case_and_channel(stem, images, labels)

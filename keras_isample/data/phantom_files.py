@@ -18,6 +18,21 @@ from keras_isample.volumes.png import encode_png
 from keras_isample.volumes.volume import Volume
 
 MARK = "phantom.json"
+_PARTS = {
+    MARK,
+    "Volumes",
+    "Segmentations",
+    "imagesTr",
+    "labelsTr",
+    "images",
+    "labels",
+    "dataset.json",
+    "cases.csv",
+    "auto",
+    "manual",
+}
+"""What phantoms consist of; anything else in their folder is the user's."""
+
 _KINDS = ("images", "labels")
 _RADLEX = {
     "liver": 58,
@@ -222,6 +237,17 @@ def _check_target(path, overwrite):
             path,
             f"holds files, and no {MARK} that marks an old phantom",
             "Give another folder, or empty this one yourself",
+        )
+    strangers = sorted(
+        entry.name
+        for entry in path.iterdir()
+        if entry.name not in _PARTS and not entry.name.startswith(".")
+    )
+    if strangers:
+        raise InputError(
+            path / strangers[0],
+            "is no part of the phantom that would be replaced",
+            "Move it elsewhere, or give another folder",
         )
 
 

@@ -9,7 +9,6 @@ files again at the next start.
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -27,21 +26,26 @@ import numpy as np
 from scipy import ndimage
 
 from keras_isample.data.cache import default_cache
+from keras_isample.data.cache import file_digest
 from keras_isample.data.cache import hash_of
 from keras_isample.data.cache import stamp
 from keras_isample.data.channels import check_channels
+from keras_isample.data.channels import check_spacing
 from keras_isample.data.channels import load_channels
 from keras_isample.data.class_index import index_classes
 from keras_isample.data.cohort import Case
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_class_map
+from keras_isample.data.label_values import count_classes
 from keras_isample.data.layout import shorten
+from keras_isample.volumes.components import component_sizes
 from keras_isample.volumes.files import naming
 from keras_isample.volumes.files import sync
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.intensity import looks_like_hu
 from keras_isample.volumes.lock import Busy
 from keras_isample.volumes.lock import held
+from keras_isample.volumes.padding import FEW_LEVELS
 from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_volume
 from keras_isample.volumes.scan import Scan
@@ -50,7 +54,7 @@ from keras_isample.volumes.volume import to_canonical
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 5
 """Changes whenever entries made by older versions must not be used."""
 
 _ROWS = 64
@@ -84,8 +88,14 @@ class PreparedCase:
             channel.
         affine: Rows of the 4x4 matrix from its voxels to the world, mm.
         extremes: Lowest and highest stored value of each channel.
+        annotated: Voxels of each class in the label files, background first;
+            in `counts` a small class may have lost all of them.
+        levels: Gray levels of each channel before it was resampled,
+            `FEW_LEVELS` if there are as many or more.
         merged: Those of `missing` that count as one class with the background
             (`partial="merge"`).
+        components: Voxels of the two largest components of each class in
+            `labels`, background first, which has none; empty if not known.
     """
 
     name: str
@@ -99,7 +109,10 @@ class PreparedCase:
     outside: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
     extremes: tuple[tuple[int, int], ...]
+    annotated: tuple[int, ...] = ()
+    levels: tuple[int, ...] = ()
     merged: tuple[int, ...] = ()
+    components: tuple[tuple[int, ...], ...] = ()
 
     @property
     def size(self) -> int:
@@ -201,6 +214,7 @@ def prepare_cohort(
             raise
     if cohort.intensity == "ct":
         _warn_of_other_units(prepared)
+    _warn_of_few_levels(prepared, cohort.intensity)
     return prepared
 
 
@@ -225,6 +239,29 @@ def _warn_of_other_units(cases):
         )
 
 
+def _warn_of_few_levels(cases, intensity):
+    constant = [c.name for c in cases if 1 in c.levels]
+    few = [
+        case.name
+        for case in cases
+        if any(1 < number < FEW_LEVELS for number in case.levels)
+    ]
+    for names, what in (
+        (constant, "are constant in a channel"),
+        (few, f"have fewer than {FEW_LEVELS} gray levels in a channel"),
+    ):
+        if names:
+            log.warning(
+                "%d of %d cases (%s) %s once normalized (--intensity %s): "
+                "check these scans.",
+                len(names),
+                len(cases),
+                shorten(names),
+                what,
+                intensity,
+            )
+
+
 def prepare_case(
     cohort: Cohort, case: Case, *, context_width: int = 3
 ) -> PreparedCase:
@@ -245,7 +282,7 @@ def _prepare_files(cohort, case, context_width):
     prepared = _open_reference(case.name, cache, reference)
     if prepared is not None:
         return prepared
-    key = hash_of(settings, [_digest(path) for path in case.files()])
+    key = hash_of(settings, [file_digest(path) for path in case.files()])
     if _open_entry(case.name, cache / key) is None:
         _write_entry(cohort, case, cache / key, context_width)
     write_text(reference, key)
@@ -304,9 +341,12 @@ def _forward_means(array, width, axis):
 
 def _write_entry(cohort, case, entry, context_width):
     with naming(entry.parent), _workspace(entry.parent) as folder:
-        channels = [to_canonical(v) for v in load_channels(case)]
-        class_map, missing = read_class_map(cohort, case)
+        # Before anything is read that may not fit.
+        check_spacing(case, cohort.spacing, len(cohort.channel_names))
+        channels = load_channels(case)
+        class_map, missing = read_class_map(cohort, case, channels)
         class_map = to_canonical(class_map)
+        channels = [to_canonical(volume) for volume in channels]
         check_channels(case, channels, cohort.channel_names)
         own = channels[0].shape, channels[0].spacing
         spacing = kept_spacing(*own, cohort.spacing or channels[0].spacing)
@@ -323,6 +363,8 @@ def _write_entry(cohort, case, entry, context_width):
             "scales": scan.scales,
             "offsets": scan.offsets,
             "outside": scan.outside,
+            "levels": scan.levels,
+            "annotated": count_classes(class_map.array, cohort.num_classes),
             "extremes": [[int(c.min()), int(c.max())] for c in scan.stored],
         }
         del scan, means
@@ -336,6 +378,7 @@ def _write_entry(cohort, case, entry, context_width):
             "spacing": [float(s) for s in spacing],
             "counts": [int(n) for n in counts],
             "missing": [int(k) for k in missing],
+            "components": component_sizes(labels, cohort.num_classes, 2),
         }
         for path in folder.iterdir():
             sync(path)
@@ -398,11 +441,6 @@ def _settings(cohort, case, context_width):
         "masks": sorted(case.masks),
         "context_width": context_width,
     }
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 @contextlib.contextmanager

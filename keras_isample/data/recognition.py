@@ -8,10 +8,26 @@ from keras_isample.data import nnunet
 from keras_isample.data import visceral
 from keras_isample.data.layout import Layout
 from keras_isample.data.layout import shorten
+from keras_isample.data.listing import list_folders
 from keras_isample.data.listing import scan
 from keras_isample.errors import InputError
 
 _READERS = (visceral.read, nnunet.read, folders.read)
+
+IMAGE_FOLDERS = ("images", "imagestr", "imagests", "imagesval", "volumes")
+"""Names of folders of images in the layouts that are read, in small letters."""
+
+LABEL_FOLDERS = (
+    "labels",
+    "labelstr",
+    "labelsts",
+    "labelsval",
+    "segmentations",
+    "manualsegmentations",
+)
+"""The same of folders of labels."""
+
+_ROOTS = ("anatomy3-trainingset", "trainingset")
 _USUAL_MODALITY = "CTce_ThAb"
 
 _LAYOUTS = (
@@ -19,6 +35,31 @@ _LAYOUTS = (
     "nnU-Net v2 raw (dataset.json, imagesTr/ and labelsTr/), "
     "or images/ and labels/ with equal file names"
 )
+
+
+def data_places(path: Path) -> list[Path]:
+    """Folders in which the data set of a folder may lie.
+
+    Args:
+        path: A folder.
+
+    Returns:
+        The folder itself, and the sub-folder that holds the data set if there
+        is one such only: a folder of results may have been put beside it.
+    """
+    inner = [path / name for name in list_folders(path)]
+    if len(inner) > 1:
+        inner = [place for place in inner if data_folders(place)]
+    return [path, *inner] if len(inner) == 1 else [path]
+
+
+def data_folders(path: Path) -> list[Path]:
+    """Sub-folders that by their names hold the files of a data set."""
+    return [
+        path / name
+        for name in list_folders(path)
+        if name.lower() in IMAGE_FOLDERS + LABEL_FOLDERS + _ROOTS
+    ]
 
 
 def recognize(path: Path, modality: str, cache: Path | None = None) -> Layout:
@@ -47,9 +88,7 @@ def recognize(path: Path, modality: str, cache: Path | None = None) -> Layout:
         raise InputError(
             path, "is an empty folder", f"Put a data set there: {_LAYOUTS}"
         )
-    inner = [path / entry.name for entry in entries if entry.is_dir()]
-    places = [path, *inner] if len(inner) == 1 else [path]
-    for place in places:
+    for place in data_places(path):
         for read in _READERS:
             layout = read(place, modality, cache)
             if layout is None:

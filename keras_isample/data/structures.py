@@ -11,6 +11,9 @@ from keras_isample.errors import InputError
 
 SIDES = ("right", "left")
 
+BACKGROUND = "background"
+"""Name of the class 0, and of no structure."""
+
 # Short names that the isample papers and users write for RadLex terms.
 ALIASES = {
     "adrenal": "adrenal_gland",
@@ -139,6 +142,13 @@ def _by_normalized_name(structures: Iterable[str]) -> dict[str, str]:
     known = {}
     for structure in structures:
         name = normalize_name(structure)
+        if name == BACKGROUND:
+            raise InputError(
+                "labels",
+                f"the data names a structure {structure!r}, which is what "
+                "voxels without a label are",
+                "Give the structure another name",
+            )
         if not name or name in known:
             raise InputError(
                 "labels",

@@ -74,10 +74,10 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     Raises:
         InputError: If there are no masks, or no volume of this modality.
     """
-    root = find_folder(path, "Anatomy3-trainingset", "trainingset") or path
-    volumes = find_folder(root, "Volumes")
+    volumes = find_volumes(path)
     if volumes is None:
         return None
+    root = volumes.parent
     segmentations = find_folder(root, "Segmentations", "manualsegmentations")
     if segmentations is None:
         raise InputError(
@@ -86,7 +86,7 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
             "Put the masks of the organs there",
         )
     notes = []
-    scans = _choose_modality(volumes, modality, notes)
+    scans = choose_modality(volumes, modality, notes)
     masks = _choose_masks(segmentations, scans, notes)
     cases = (
         Case(name, (image,), masks=_in_table_order(masks[name]))
@@ -106,9 +106,28 @@ def read(path: Path, modality: str, cache: Path | None = None) -> Layout | None:
     )
 
 
-def _choose_modality(
+def find_volumes(path: Path) -> Path | None:
+    """The folder of all volumes of a data set, `None` if it is another's."""
+    root = find_folder(path, "Anatomy3-trainingset", "trainingset") or path
+    return find_folder(root, "Volumes")
+
+
+def choose_modality(
     folder: Path, modality: str, notes: list[str]
 ) -> dict[str, Path]:
+    """The volumes of one modality.
+
+    Args:
+        folder: The folder of all volumes.
+        modality: As of `read`.
+        notes: What is left out is added to it.
+
+    Returns:
+        Name to file.
+
+    Raises:
+        InputError: If there is no volume of this modality.
+    """
     chosen, others, unknown = {}, Counter(), []
     for stem, path in list_scans(folder, deeper=True).items():
         match = _VOLUME.fullmatch(stem)

@@ -21,11 +21,12 @@ from keras_isample.experiments.provenance import CommitRecord
 from keras_isample.experiments.provenance import loaded_commit
 from keras_isample.experiments.provenance import note_commit
 from keras_isample.experiments.sharing import share
+from keras_isample.progress import SILENT
+from keras_isample.progress import Reporter
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.history import epochs_since_best
 from keras_isample.training.history import read_history
-from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.run import fit
 from keras_isample.training.run_folder import RunFolder
 
@@ -107,6 +108,7 @@ class Comparison:
         callbacks=(),
         say: Callable[[str], None] = lambda line: None,
         progress: Callable[[int, int], None] | None = None,
+        reporter: Reporter = SILENT,
     ) -> None:
         """Trains and evaluates every run that has not finished.
 
@@ -119,12 +121,19 @@ class Comparison:
             say: Called with a line for each run.
             progress: Called with (cases done, cases in all) while scans are
                 prepared.
+            reporter: The `Reporter` that shows how far everything is; silent
+                by default.
 
         Raises:
             InputError: If a run that is there was made with other settings.
         """
         self.check()
         pairs = self.pairs()
+        options = {
+            "command_line": command_line,
+            "progress": progress,
+            "reporter": reporter,
+        }
 
         def work(pair):
             # Another process may have begun it in the meantime.
@@ -132,8 +141,8 @@ class Comparison:
             folder = self.run_folder(*pair)
             say(f"run {pairs.index(pair) + 1} of {len(pairs)}: {folder.path}")
             if not self.has_finished(*pair):
-                self._train_one(*pair, command_line, callbacks, progress)
-            self._evaluate(folder)
+                self._train_one(*pair, callbacks, options)
+            self._evaluate(folder, reporter)
 
         share(pairs, work, self.lock, say=say)
 
@@ -233,17 +242,13 @@ class Comparison:
                 "Choose another folder, or remove this run",
             )
 
-    def _train_one(self, arm, seed, command_line, callbacks, progress):
+    def _train_one(self, arm, seed, callbacks, options):
         folder = self.run_folder(arm, seed)
         config = self.config(arm, seed)
         # Of fewer epochs, if there are any.
         for file in folder.path.glob("evaluation/*/summary.json"):
             file.unlink()
-        options = {
-            "resume": folder.config_file.is_file(),
-            "command_line": command_line,
-            "progress": progress,
-        }
+        options = {**options, "resume": folder.config_file.is_file()}
         if config.optimizer.is_auto:
             _find_rate(config, folder, self._commit, options)
             return
@@ -264,29 +269,30 @@ class Comparison:
             **options,
         )
 
-    def _evaluate(self, folder):
+    def _evaluate(self, folder, reporter):
         if folder.cases("test") and not _summary(folder).is_file():
-            evaluate_run(
-                folder.path,
-                "test",
-                tile_memory=folder.config().training.tile_bytes,
-                postprocess="none",
-                overwrite=True,
-            )
+            with reporter.phase("evaluating", item="case") as phase:
+                evaluate_run(
+                    folder.path,
+                    "test",
+                    tile_memory=folder.config().training.tile_bytes,
+                    postprocess="none",
+                    overwrite=True,
+                    progress=phase,
+                    voxels=phase.within,
+                )
 
 
 def _find_rate(config, folder, commit, options):
     """Trains a population, and notes the commit as soon as it has begun."""
-    with PopulationProgress() as shown:
-        noted = []
+    noted = []
 
-        def on_progress(members):
-            if not noted:
-                note_commit(folder, commit)
-                noted.append(True)
-            shown(members)
+    def on_progress(members):
+        if not noted:
+            note_commit(folder, commit)
+            noted.append(True)
 
-        AutoLR(config).fit(folder.path, on_progress=on_progress, **options)
+    AutoLR(config).fit(folder.path, on_progress=on_progress, **options)
 
 
 def _summary(folder):

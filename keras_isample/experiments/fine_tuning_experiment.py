@@ -14,6 +14,7 @@ from keras_isample.experiments.sharing import share
 from keras_isample.experiments.statistics import measure
 from keras_isample.experiments.tables import Table
 from keras_isample.figures.boxes import draw_boxes
+from keras_isample.progress import SILENT
 from keras_isample.volumes.files import write_text
 
 _BEFORE = "pre-trained on automatic labels"
@@ -71,7 +72,7 @@ class FineTuningExperiment(Experiment):
     def train(self, *, say, **options):
         """Trains, tests and tunes what has not finished."""
         self.first.train(say=say, **options)
-        self._test_first(say)
+        self._test_first(say, options.get("reporter", SILENT))
         self._check_origins()
         self.second.train(say=say, **options)
 
@@ -90,12 +91,14 @@ class FineTuningExperiment(Experiment):
             start=lambda seed: self.first.run_folder(arm, seed).path,
         )
 
-    def _test_first(self, say):
+    def _test_first(self, say, reporter):
         """Tests every pre-trained model on the manual labels."""
 
         def work(pair):
             folder = self.first.run_folder(*pair)
-            if not self._summary_of_first(*pair).is_file():
+            if self._summary_of_first(*pair).is_file():
+                return
+            with reporter.phase("evaluating", item="case") as phase:
                 evaluate_run(
                     folder.path,
                     "test",
@@ -103,6 +106,8 @@ class FineTuningExperiment(Experiment):
                     tile_memory=folder.config().training.tile_bytes,
                     postprocess="none",
                     overwrite=True,
+                    progress=phase,
+                    voxels=phase.within,
                 )
 
         share(self.first.pairs(), work, self.first.lock, say=say)

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.errors import InputError
+from keras_isample.progress import reporter_for
 
 
 def experiment_program(main):
@@ -30,12 +30,13 @@ def experiment_program(main):
         # Remarks on how often functions are traced.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         try:
-            main(**options).run(
-                train=not report_only,
-                say=click.echo,
-                command_line=sys.argv,
-                callbacks=[ProgressReport()],
-            )
+            with reporter_for(sys.stderr) as reporter:
+                main(**options).run(
+                    train=not report_only,
+                    say=click.echo,
+                    command_line=sys.argv,
+                    reporter=reporter,
+                )
         except (InputError, OSError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:

@@ -28,7 +28,7 @@ def compiled(model):
     single = len(model.inputs) == 1
 
     # XLA would compile for each size, and is slow at convolutions on CPUs.
-    @tf.function(input_signature=signature, jit_compile=False)
+    @tf.function(input_signature=signature, jit_compile=False, autograph=False)
     def call(*inputs):
         return model(inputs[0] if single else list(inputs), training=False)
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.input_grid import InputGrid
 from keras_isample.inference.predictor import predictor_for
+from keras_isample.inference.tiling import told
 from keras_isample.volumes.scan import store_channels
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.volume import from_canonical
@@ -19,6 +20,7 @@ def predict_volume(
     *,
     tile_memory=None,
     return_probabilities=False,
+    progress=None,
 ):
     """Segments one scan.
 
@@ -33,6 +35,8 @@ def predict_volume(
         tile_memory: About how many bytes the maps of one tile may take; if
             `None`, as `predictor_for` says.
         return_probabilities: Whether probabilities are returned too.
+        progress: Called with (voxels done, voxels in all) of the scan at the
+            training spacing, tile by tile.
 
     Returns:
         `Volume` of uint8 classes on the input's grid; with
@@ -72,7 +76,9 @@ def predict_volume(
         predictor.num_classes,
         keep_probabilities=return_probabilities,
     )
-    for start, probabilities in predictor.tiles(scan, repeatable=False):
+    tiles = predictor.tiles(scan, repeatable=False)
+    tiles = told(tiles, np.prod(scan.shape), progress)
+    for start, probabilities in tiles:
         grid.add(start, probabilities)
     labels = _restore(grid.finish(), like)
     if return_probabilities:
@@ -81,7 +87,9 @@ def predict_volume(
     return labels
 
 
-def predict_label_map(model, scan, *, tile_memory=None, repeatable=False):
+def predict_label_map(
+    model, scan, *, tile_memory=None, repeatable=False, progress=None
+):
     """Classes of a `Scan` on its own grid, uint8, without any resampling.
 
     Args:
@@ -90,11 +98,14 @@ def predict_label_map(model, scan, *, tile_memory=None, repeatable=False):
         tile_memory: As of `predictor_for`.
         repeatable: Whether probabilities must be the same bits whatever scans
             came before, as in a run that can be resumed; may be slower.
+        progress: Called with (voxels done, voxels in all) tile by tile.
     """
     predictor = predictor_for(model, tile_memory)
     same = scan.shape, (1.0, 1.0, 1.0)
     grid = InputGrid(*same, *same, predictor.num_classes)
-    for start, probabilities in predictor.tiles(scan, repeatable=repeatable):
+    tiles = predictor.tiles(scan, repeatable=repeatable)
+    tiles = told(tiles, np.prod(scan.shape), progress)
+    for start, probabilities in tiles:
         grid.add(start, probabilities)
     return grid.finish()
 

@@ -4,8 +4,9 @@ Winograd's minimal filtering F(4, 3) along the first spatial axis (Lavin and
 Gray, CVPR 2016): four rows of the result are mixed from six convolutions with
 3x3 kernels of six mixtures of rows, not from twelve of the rows themselves. The
 rows are mixed at the points 0, +-2/3, +-3/2 and infinity, with which rounding
-errors are 1.3 times those of a plain convolution (1.9 times with the usual 0,
-+-1, +-2).
+errors are 1.3 times those of sums of one product after the other, as oneDNN
+makes them (1.9 times with the usual 0, +-1, +-2). Eigen, which TensorFlow uses
+without oneDNN, adds sums of blocks, whose errors are half as large.
 
 On CPUs, TensorFlow alone, float32 alone: processors multiply 16-bit numbers so
 fast that mixing the rows would take what it saves. XLA mixes the rows; it takes
@@ -15,7 +16,6 @@ program, half a megabyte, as long as the process lives.
 
 import functools
 import math
-import os
 from collections import Counter
 
 import keras
@@ -23,6 +23,8 @@ import numpy as np
 from keras import layers
 from keras import ops
 from numpy.polynomial import polynomial
+
+from keras_isample.processor import usable_cores
 
 _POINTS = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
 """Finite ones. Infinity comes last."""
@@ -103,19 +105,13 @@ def sizes_to_compile(sizes):
     voxels = Counter()
     for sides in sizes:
         voxels[tuple(sides)] += math.prod(sides)
-    least = _VOXELS_PER_CORE * _cores()
+    least = _VOXELS_PER_CORE * usable_cores()
     found = set()
     for sides, count in voxels.most_common():
         if count >= least and len(_compiled | {sides}) <= _MOST_SIZES:
             _compiled.add(sides)
             found.add(sides)
     return found
-
-
-def _cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _on_cpu():
@@ -156,7 +152,7 @@ def _row_functions():
 
     image, _, result = _matrices()
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def mix(rows):
         """Rows `(x, y, z, maps)` to six mixtures, every one of a quarter."""
         count = tf.shape(rows)[0] - 2
@@ -169,7 +165,7 @@ def _row_functions():
         ]
         return [_mixture(weights, parts) for weights in image]
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def unmix(parts, bias, like):
         """Six convolutions to the rows of the result, as many as `like` has."""
         rows = [_mixture(weights, parts) + bias for weights in result]

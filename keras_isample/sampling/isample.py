@@ -34,6 +34,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
+from keras_isample.data.class_presence import check_classes
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import prepare_cohort
@@ -47,6 +48,10 @@ from keras_isample.sampling.patches import PatchReader
 from keras_isample.sampling.slices import SliceDraw
 
 log = logging.getLogger(__name__)
+
+as_written = tf.autograph.experimental.do_not_convert
+"""Has a function traced without a translation of its source, which takes half
+of the time of tracing; none here has branches or loops over tensors."""
 
 BLOCK = 192
 """About this many patches are drawn together."""
@@ -218,6 +223,21 @@ class ISample:
         """
         self._accepted.use(indices)
 
+    def draw_from(self, sample_from):
+        """Changes `sample_from`; to be called between epochs."""
+        _check_choice("sample_from", sample_from, ("refreshed", "all"))
+        self.sample_from = sample_from
+        self._accepted.draw_cases_first(sample_from == "all")
+
+    def class_shares(self):
+        """Expected shares of the classes among the centers of each case.
+
+        Returns:
+            Dictionary from the index of a case in use to float64
+            `(classes,)`.
+        """
+        return self._accepted.class_shares()
+
     def acceptance_rate(self):
         """Expected share of accepted candidates, from the error maps in use."""
         return self._accepted.acceptance_rate()
@@ -242,7 +262,7 @@ class ISample:
             outside of the scan whatever `s` is. Slices have two sides.
         """
         patches = self._batches(steps).map(
-            self._reader.read_batch,
+            as_written(self._reader.read_batch),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -293,7 +313,12 @@ class ISample:
                 array.set_shape([per_block, self.batch_size, *shape])
             return tuple(drawn)
 
-        drawn = tf.data.Dataset.range(blocks).map(draw).unbatch().take(steps)
+        drawn = (
+            tf.data.Dataset.range(blocks)
+            .map(as_written(draw))
+            .unbatch()
+            .take(steps)
+        )
         return drawn.apply(tf.data.experimental.assert_cardinality(steps))
 
     def _draw_block(self, block, batches, steps):
@@ -340,7 +365,9 @@ def _prepare(cohort, context_width):
     cohort, notes = training_cases(cohort)
     for note in notes:
         log.warning(note)
-    return prepare_cohort(cohort, context_width=context_width)
+    cases = prepare_cohort(cohort, context_width=context_width)
+    check_classes(cohort, cases)
+    return cases
 
 
 def _check_choice(name, value, choices):

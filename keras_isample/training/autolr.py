@@ -26,6 +26,8 @@ from keras_isample.config import AutoLRConfig
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
+from keras_isample.progress import SILENT
+from keras_isample.progress import Reporter
 from keras_isample.training.executors import make_executor
 from keras_isample.training.genetic import TruncationSelection
 from keras_isample.training.genetic import WinnerTakesAll
@@ -33,6 +35,7 @@ from keras_isample.training.history import read_history
 from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import describe_origin
 from keras_isample.training.population import Population
+from keras_isample.training.precision import with_precision
 from keras_isample.training.run import FitResult
 from keras_isample.training.run import opened_run
 from keras_isample.training.run_folder import finished_now
@@ -84,6 +87,7 @@ class AutoLR:
         on_progress: Callable[[dict], None] | None = None,
         say: Callable[[str], None] = log.info,
         progress: Callable[[int, int], None] | None = None,
+        reporter: Reporter = SILENT,
     ) -> FitResult:
         """Trains all periods and writes the run folder.
 
@@ -97,20 +101,24 @@ class AutoLR:
             say: Called with each line meant for the user.
             progress: Called with (cases done, cases in all) while scans are
                 prepared.
+            reporter: The `Reporter` that shows how far everything is; silent
+                by default.
 
         Raises:
             InputError: If data or settings cannot be used, the folder holds a
                 run already, or the population cannot go on.
         """
-        executor = make_executor(self.config.autolr, run, self._members())
+        config = with_precision(self.config)
+        executor = make_executor(config.autolr, run, self._members())
         opened = opened_run(
-            self.config,
+            config,
             run,
             resume=resume,
             overwrite=overwrite,
             command_line=command_line,
             say=say,
             progress=progress,
+            reporter=reporter,
         )
         with executor, opened as (folder, data):
             if not data.validation.cases:
@@ -119,12 +127,25 @@ class AutoLR:
                     "leaves no validation case, by which members are compared",
                     "Use a split such as 0.7,0.1,0.2",
                 )
+            if not data.validation.scored_classes:
+                raise InputError(
+                    "--split",
+                    "leaves no validation case that has one of the structures "
+                    "to learn, by which members are compared",
+                    "Use another --split or --seed",
+                )
             names = data.train.class_names[1:]
-            if self.config.network.init_from and not resume:
-                say(_origin(self.config.network.init_from, data))
+            if config.network.init_from and not resume:
+                say(_origin(config.network.init_from, data))
             del data
             population = Population(
-                self.config, self.operator, folder, names, on_progress, say
+                config,
+                self.operator,
+                folder,
+                names,
+                on_progress,
+                say,
+                reporter,
             )
             record = population.train(executor)
             folder.update_manifest(

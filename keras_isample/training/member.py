@@ -75,15 +75,25 @@ class MemberRunner:
     def __init__(self, run, threads=0):
         _limit_threads(threads)
         from keras_isample.training.devices import strategy_for
+        from keras_isample.training.error_map_plan import plan_error_maps
+        from keras_isample.training.member_life import LifeReporter
+        from keras_isample.training.precision import with_precision
         from keras_isample.training.run_data import read_run_data
         from keras_isample.training.run_folder import RunFolder
         from keras_isample.training.trainer import Trainer
+        from keras_isample.training.validation import plan_validation
 
         self.folder = RunFolder(run)
-        self.config = self.folder.config()
+        self.config = with_precision(self.folder.config())
         strategy = strategy_for(self.config)
         data = read_run_data(self.config).prepare()
-        self.trainer = Trainer(self.config, data, strategy)
+        self.life = LifeReporter()
+        self.trainer = Trainer(self.config, data, strategy, self.life)
+        self.trainer.follow(
+            plan_error_maps(self.config, self.folder, self.trainer)
+        )
+        # For whoever started the population to say what it costs.
+        plan_validation(self.config, self.folder, self.trainer)
         if not self.folder.start.state_file.exists():
             self.trainer.save_start(self.folder.start)
 
@@ -96,7 +106,8 @@ class MemberRunner:
         folder = RunFolder(task.folder)
         folder.path.mkdir(parents=True, exist_ok=True)
         # A worker whose driver was killed may live on for a moment.
-        with held(folder.path / "lock", patience=_PATIENCE):
+        lock = held(folder.path / "lock", patience=_PATIENCE)
+        with lock, self.life.into(folder.life_file):
             if not folder.state_file.exists():
                 copy_state(RunFolder(task.origin), folder)
             try:

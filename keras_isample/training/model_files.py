@@ -22,15 +22,19 @@ _UNREADABLE = (
 """What Keras raises for files of other kinds, and damaged ones."""
 
 
+def model_file(run):
+    """The model of a run folder; a `.keras` file itself."""
+    path = Path(run)
+    return RunFolder(path).model_file if path.is_dir() else path
+
+
 def load_model(run):
     """Loads the model of a run folder or of a `.keras` file.
 
     Raises:
         InputError: If there is none, or it was not made by this package.
     """
-    path = Path(run)
-    if path.is_dir():
-        path = RunFolder(path).model_file
+    path = model_file(run)
     if not path.is_file():
         raise InputError(
             path,

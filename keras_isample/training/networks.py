@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from keras_isample.config.network import MULTIPLES
 from keras_isample.errors import InputError
-from keras_isample.inference.plain import TileMemoryError
 from keras_isample.inference.predictor import check_scan
+from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.models.deeplab_v3 import deeplab_v3
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.dual_path_geometry import DualPathGeometry

@@ -3,12 +3,15 @@
 import keras
 from keras import ops
 
+from keras_isample.training.fused_updates import FusedUpdates
+from keras_isample.training.fused_updates import handle
+
 MOMENTUM = 0.8
 """Nesterov momentum of the isample papers."""
 
 
 @keras.saving.register_keras_serializable(package="keras_isample")
-class SGD(keras.optimizers.SGD):
+class SGD(FusedUpdates, keras.optimizers.SGD):
     """`keras.optimizers.SGD` whose momentum follows changes of the rate.
 
     Keras keeps the rate inside the velocity, `v <- m v - eta g`: after a change
@@ -21,8 +24,36 @@ class SGD(keras.optimizers.SGD):
     Arguments are those of the Keras class.
     """
 
+    def step_scalars(self, rate):
+        """Rate and momentum."""
+        import tensorflow as tf
+
+        return rate, tf.constant(self.momentum, tf.float32)
+
+    def fused_step(self, gradient, variable, scalars):
+        """As of `FusedUpdates`."""
+        import tensorflow as tf
+
+        rate, momentum = scalars
+        if self.momentum == 0:
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=variable.handle, alpha=rate, delta=gradient
+            )
+            return
+        velocity = self.momentums[self._get_variable_index(variable)]
+        tf.raw_ops.ResourceApplyMomentum(
+            var=variable.handle,
+            accum=handle(velocity),
+            lr=rate,
+            grad=gradient,
+            momentum=momentum,
+            use_nesterov=self.nesterov,
+        )
+
     def update_step(self, gradient, variable, learning_rate):
         """As in Keras: moves `variable` by one step."""
+        if keras.backend.backend() == "tensorflow":
+            return super().update_step(gradient, variable, learning_rate)
         rate = ops.cast(learning_rate, variable.dtype)
         step = ops.cast(gradient, variable.dtype)
         if self.momentum != 0:
@@ -35,6 +66,51 @@ class SGD(keras.optimizers.SGD):
             else:
                 step = following
         self.assign_sub(variable, ops.multiply(step, rate))
+
+
+class _FusedAdam(FusedUpdates):
+    """The update of Adam."""
+
+    def step_scalars(self, rate):
+        """Rate, powers of both betas for the step to come, and constants."""
+        import tensorflow as tf
+
+        number = tf.cast(self.iterations.value + 1, tf.float32)
+        beta_1, beta_2, epsilon = (
+            tf.constant(value, tf.float32)
+            for value in (self.beta_1, self.beta_2, self.epsilon)
+        )
+        powers = tf.pow(beta_1, number), tf.pow(beta_2, number)
+        return rate, *powers, beta_1, beta_2, epsilon
+
+    def fused_step(self, gradient, variable, scalars):
+        """As of `FusedUpdates`."""
+        import tensorflow as tf
+
+        rate, first_power, second_power, beta_1, beta_2, epsilon = scalars
+        index = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=handle(self._momentums[index]),
+            v=handle(self._velocities[index]),
+            beta1_power=first_power,
+            beta2_power=second_power,
+            lr=rate,
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=epsilon,
+            grad=gradient,
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_isample")
+class Adam(_FusedAdam, keras.optimizers.Adam):
+    """`keras.optimizers.Adam` with fewer operations, without `amsgrad`."""
+
+
+@keras.saving.register_keras_serializable(package="keras_isample")
+class AdamW(_FusedAdam, keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` with fewer operations, without `amsgrad`."""
 
 
 def sgd(learning_rate):
@@ -72,9 +148,9 @@ def make_optimizer(name, learning_rate, weight_decay, ema_momentum=0.0):
             **average,
         )
     if name == "adam":
-        return keras.optimizers.Adam(learning_rate, name="adam", **average)
+        return Adam(learning_rate, name="adam", **average)
     if name == "adamw":
-        optimizer = keras.optimizers.AdamW(
+        optimizer = AdamW(
             learning_rate, weight_decay=weight_decay, name="adamw", **average
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

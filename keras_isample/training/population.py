@@ -13,11 +13,19 @@ from keras_isample.training.autolr_record import Period
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.autolr_record import best_dice_of
 from keras_isample.training.autolr_record import kept_rows
+from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import planned_error_maps
+from keras_isample.training.history import is_better
 from keras_isample.training.history import write_history
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
+from keras_isample.training.member_life import LifeReader
+from keras_isample.training.member_life import forget_life
+from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.state import load_progress
+from keras_isample.training.validation import describe_validation
+from keras_isample.training.validation import planned_validation
 from keras_isample.volumes.files import written_whole
 
 log = logging.getLogger(__name__)
@@ -39,18 +47,24 @@ class Population:
         names: Foreground classes.
         on_progress: See `AutoLR.fit`.
         say: See `AutoLR.fit`.
+        reporter: See `AutoLR.fit`.
 
     Attributes:
         record: The `PopulationRecord`.
     """
 
-    def __init__(self, config, operator, folder, names, on_progress, say):
+    def __init__(
+        self, config, operator, folder, names, on_progress, say, reporter
+    ):
         self.config = config
         self.operator = operator
         self.folder = folder
         self.names = names
         self.on_progress = on_progress or (lambda rows: None)
         self.say = say
+        self._shown = PopulationProgress(reporter)
+        self._life = LifeReader(reporter.clock)
+        self._told = False
         if folder.autolr_file.exists():
             self.record = PopulationRecord.load(folder.autolr_file)
             done = len(self.record.periods)
@@ -73,7 +87,7 @@ class Population:
                 f"{self.config.autolr.period}: the rate is chosen, but never "
                 "changed; use more --epochs or a shorter --period"
             )
-        with executor:
+        with executor, self._shown:
             while self.record.epochs_done() < epochs:
                 self._train_period(executor)
         return self.record
@@ -145,13 +159,15 @@ class Population:
         }
         waiting = [task for task in tasks if task.member not in outcomes]
         deaths = dict.fromkeys(range(len(tasks)), 0)
-        running = 0
+        running = {}
         while waiting or running:
             while waiting and executor.has_room():
-                executor.start(waiting.pop(0))
-                running += 1
+                task = waiting.pop(0)
+                running[task.member] = task
+                forget_life(RunFolder(task.folder).life_file)
+                executor.start(task)
             for task, outcome in executor.poll(_POLL):
-                running -= 1
+                del running[task.member]
                 if outcome.kind == "refused":
                     raise InputError(
                         f"member {task.member + 1}",
@@ -169,11 +185,34 @@ class Population:
                         continue
                     outcome = Outcome("left out", outcome.reason)
                 outcomes[task.member] = outcome
+            self._tell_costs()
             rows = {task.member: _rows_of(task) for task in tasks}
             if any(rows.values()):
                 self.folder.remove_replaced()
             self.on_progress(rows)
+            self._shown(rows, self._doing(waiting, running))
         return [outcomes[task.member] for task in tasks]
+
+    def _doing(self, waiting, running):
+        """Words on what each member that has not ended is doing."""
+        words = {task.member: "waiting for its turn" for task in waiting}
+        for member, task in running.items():
+            words[member] = self._life.read(RunFolder(task.folder).life_file)
+        return words
+
+    def _tell_costs(self):
+        """Says once what whole scans cost, when a member has found out."""
+        if self._told:
+            return
+        maps = planned_error_maps(self.folder)
+        validation = planned_validation(self.folder)
+        if maps is None or validation is None:
+            return
+        self._told = True
+        line = describe(maps, len(self.folder.cases("train")))
+        if line:
+            self.say(line)
+        self.say(describe_validation(self.config, validation, maps.epoch))
 
     def _cure(self):
         if self.folder.has_begun():
@@ -276,9 +315,7 @@ class Population:
     def _keep_model(self, number, members):
         """Copies the best model of the period if it is the best so far."""
         best = best_dice_of(members)
-        if best is None:
-            return
-        if self.record.best_dice is not None and best <= self.record.best_dice:
+        if best is None or not is_better(best, self.record.best_dice):
             return
         member = next(
             i

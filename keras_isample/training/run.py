@@ -12,11 +12,23 @@ import numpy as np
 
 from keras_isample.callbacks.divergence_check import Diverged
 from keras_isample.config import Config
+from keras_isample.data.image_digests import case_digests
+from keras_isample.data.layout import count
+from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.data.preprocessing import multifocal_cases
 from keras_isample.errors import InputError
+from keras_isample.progress import SILENT
+from keras_isample.progress import Reporter
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
+from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import plan_error_maps
+from keras_isample.training.error_map_plan import planned_shares
+from keras_isample.training.error_map_plan import resolved
 from keras_isample.training.memory import OutOfMemory
 from keras_isample.training.memory import within_memory
+from keras_isample.training.precision import describe_arithmetic
+from keras_isample.training.precision import with_precision
 from keras_isample.training.resumed_length import refuse_shorter
 from keras_isample.training.run_data import PreparedData
 from keras_isample.training.run_data import read_run_data
@@ -24,8 +36,12 @@ from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.run_folder import finished_now
 from keras_isample.training.run_folder import new_manifest
 from keras_isample.training.run_loss import class_weights_of
+from keras_isample.training.run_places import check_data_apart
+from keras_isample.training.run_places import check_files_apart
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
+from keras_isample.training.validation import describe_validation
+from keras_isample.training.validation import plan_validation
 from keras_isample.volumes.files import DiskFull
 from keras_isample.volumes.files import naming
 from keras_isample.volumes.lock import held
@@ -42,6 +58,11 @@ _PATIENCE = 5
 """Seconds to wait for another process that may just be ending."""
 
 
+_BUILDING = (
+    "building the network and its first step (this takes about half a minute)"
+)
+
+
 @dataclass(frozen=True)
 class FitResult:
     """What a run achieved.
@@ -50,11 +71,14 @@ class FitResult:
         path: The run folder.
         best_dice: Best validation Dice, or `None` without validation.
         rows: The history, one dictionary an epoch.
+        best_estimate: Best estimate of the validation Dice, or `None` where
+            whole scans were predicted.
     """
 
     path: Path
     best_dice: float | None
     rows: list[dict]
+    best_estimate: float | None = None
 
 
 def fit(
@@ -67,6 +91,7 @@ def fit(
     callbacks=(),
     say: Callable[[str], None] = log.info,
     progress: Callable[[int, int], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> FitResult:
     """Trains a model as `config` says and writes the run folder.
 
@@ -81,6 +106,8 @@ def fit(
         say: Called with each line meant for the user.
         progress: Called with (cases done, cases in all) while scans are
             prepared.
+        reporter: The `Reporter` that shows how far everything is; silent by
+            default.
 
     Raises:
         InputError: If data or settings cannot be used, the folder holds a
@@ -90,6 +117,7 @@ def fit(
         raise InputError(
             "--learning-rate", "is auto", "Use keras_isample.training.AutoLR"
         )
+    config = with_precision(config)
     strategy = strategy_for(config)
     replay = read_replayed(config.optimizer, RunFolder(run), resume)
     with opened_run(
@@ -100,16 +128,28 @@ def fit(
         command_line=command_line,
         say=say,
         progress=progress,
+        reporter=reporter,
     ) as (folder, data):
         if replay is not None and not folder.replayed_file.exists():
             replay.save(folder.replayed_file)
-        trainer = Trainer(config, data, strategy)
-        rows = trainer.restore(folder)
+        with reporter.phase("building the network", notice=_BUILDING):
+            trainer = Trainer(config, data, strategy, reporter)
+            rows = trainer.restore(folder)
         if rows:
             say(f"resuming {folder.path} after epoch {len(rows)}")
         elif config.network.init_from:
             say(trainer.take_first_weights())
-        recorder = _train(config, folder, trainer, rows, replay, callbacks)
+        maps = plan_error_maps(config, folder, trainer)
+        trainer.follow(maps)
+        folder.keep_config(resolved(folder.config(), maps))
+        _tell(say, describe(maps, len(data.cases)))
+        plan = plan_validation(config, folder, trainer)
+        if plan is not None:
+            say(describe_validation(config, plan, maps.epoch))
+        _note_shares(folder, maps, plan, data, config.training.epochs)
+        recorder = _train(
+            config, folder, trainer, rows, replay, callbacks, plan
+        )
         if (
             recorder.has_had_enough
             and len(recorder.rows) < config.training.epochs
@@ -118,10 +158,15 @@ def fit(
                 f"stopped after epoch {len(recorder.rows)}: validation Dice "
                 f"has not risen for {recorder.patience} epochs"
             )
+        if recorder.num_candidates:
+            say("validating whole scans with the models of the best estimates")
+            trainer.choose_candidate(folder, recorder)
         if config.training.save_error_maps:
-            _save_error_maps(folder, trainer.sampler)
-        folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
-    return FitResult(folder.path, recorder.best, recorder.rows)
+            _save_error_maps(folder, trainer.sampler, reporter)
+        folder.update_manifest(**finished_now(), **_best(recorder))
+    return FitResult(
+        folder.path, recorder.best, recorder.rows, recorder.best_estimate
+    )
 
 
 @contextlib.contextmanager
@@ -134,6 +179,7 @@ def opened_run(
     command_line=(),
     say: Callable[[str], None] = log.info,
     progress: Callable[[int, int], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Iterator[tuple[RunFolder, PreparedData]]:
     """Prepares the data of a run and makes its folder, or reopens it.
 
@@ -156,10 +202,14 @@ def opened_run(
         written = folder.config()
     else:
         _check_source(config, folder)
-    data = read_run_data(config, say)
+        check_data_apart(config, folder)
+    with reporter.phase("reading headers"):
+        data = read_run_data(config, say)
+    say(describe_arithmetic(config))
     config = data.config
     manifest = new_manifest(data.parts, config.data.seed, command_line)
     if not resume:
+        check_files_apart(config, folder, data.parts)
         folder.check_new(overwrite)
     with _alone(folder.path), naming(folder.path):
         if resume:
@@ -173,21 +223,24 @@ def opened_run(
         else:
             folder.create(config, manifest, overwrite=overwrite)
         try:
-            with within_memory(_LESS_TO_PREPARE):
-                prepared = data.prepare(progress)
+            with (
+                within_memory(_LESS_TO_PREPARE),
+                reporter.phase("preparing scans", also=progress) as phase,
+            ):
+                prepared = data.prepare(phase)
             folder.check_data(
                 prepared.fingerprint(),
                 prepared.fingerprints(),
                 config.data_path,
             )
             folder.keep_config(config)
-            if config.training.early_stopping and not prepared.validation.cases:
-                raise InputError(
-                    "--early-stopping",
-                    "needs a validation case, and the split leaves none",
-                    "Use a split such as 0.7,0.1,0.2",
-                )
+            for note in prepared.validation.notes():
+                say(note)
+            _check_early_stopping(config, prepared.validation)
             _tell_class_weights(config, folder, prepared, say)
+            _tell_whole_classes(prepared, say)
+            with reporter.phase("noting what the scans look like"):
+                _note_images(config, folder, data.parts)
             with naming(folder.path), within_memory():
                 yield folder, prepared
         except (InputError, OSError) as error:
@@ -226,6 +279,21 @@ def _resumable(error):
     return type(error)(error.source, error.problem, cure)
 
 
+def _check_early_stopping(config, validation):
+    """Refuses to wait for a score that cannot come."""
+    if not config.training.early_stopping:
+        return
+    if not validation.cases:
+        problem = "needs a validation case, and the split leaves none"
+    elif not validation.scored_classes:
+        problem = "needs a validation case that has one of the structures"
+    else:
+        return
+    raise InputError(
+        "--early-stopping", problem, "Use a split such as 0.7,0.1,0.2"
+    )
+
+
 def _check_source(config, folder):
     """Refuses to start from the run that is to be replaced."""
     source = config.network.init_from
@@ -258,6 +326,19 @@ def _alone(path):
                 path.rmdir()
 
 
+def _tell(say, line):
+    """Says a line, if there is one."""
+    if line:
+        say(line)
+
+
+def _note_shares(folder, maps, plan, data, epochs):
+    """Writes to the manifest what parts of the time will take."""
+    validation = plan.total(epochs) if plan else 0
+    shares = planned_shares(maps, len(data.cases), epochs, validation)
+    folder.update_manifest(planned_shares=shares)
+
+
 def _tell_class_weights(config, folder, prepared, say):
     weights = class_weights_of(config, prepared.cases)
     if weights is None:
@@ -268,14 +349,58 @@ def _tell_class_weights(config, folder, prepared, say):
     folder.update_manifest(class_weights=named)
 
 
-def _train(config, folder, trainer, rows, replay, callbacks):
+def _tell_whole_classes(prepared, say):
+    """Says of which classes no component will be removed, and why."""
+    facts = Preprocessing.of(prepared.train, prepared.cases)
+    numbers = multifocal_cases(prepared.cases, facts.paired)
+    if facts.whole:
+        shown = ", ".join(
+            f"{facts.class_names[index]} ({numbers[index][0]} of "
+            f"{count(numbers[index][1], 'training case')})"
+            for index in facts.whole
+        )
+        say(f"in several places, so left whole in predictions: {shown}")
+
+
+def _note_images(config, folder, parts):
+    """Notes what the run's scans look like, by which they are known later."""
+    if "case_digests" in folder.manifest():
+        return
+    cases = {c.name: part for part in parts for c in parts[part].cases}
+    digests = case_digests(
+        [case for cohort in parts.values() for case in cohort.cases],
+        config.data.cache or None,
+    )
+    folder.update_manifest(case_digests=digests)
+    first = {}
+    for name, digest in digests.items():
+        other = first.setdefault(digest, name)
+        if cases[other] != cases[name]:
+            log.warning(
+                "%s (%s) and %s (%s) are the same scan.",
+                other,
+                cases[other],
+                name,
+                cases[name],
+            )
+
+
+def _best(recorder):
+    """Facts on the best model for the manifest."""
+    facts = {"best_val_dice": recorder.best}
+    if recorder.best_estimate is not None:
+        facts["best_val_dice_estimated"] = recorder.best_estimate
+    return facts
+
+
+def _train(config, folder, trainer, rows, replay, callbacks, plan):
     found = (None, None) if replay is None else replay.schedule()
     epochs = config.training.epochs
     warmup = make_warmup(config.optimizer, epochs, *found)
     # Whatever can be wrong with the settings has shown itself.
     folder.remove_replaced()
     try:
-        return trainer.train(folder, rows, warmup, epochs, callbacks)
+        return trainer.train(folder, rows, warmup, epochs, callbacks, plan=plan)
     except Diverged as error:
         raise InputError(
             folder.path,
@@ -284,15 +409,20 @@ def _train(config, folder, trainer, rows, replay, callbacks):
         ) from error
 
 
-def _save_error_maps(folder, sampler):
-    for index, case in enumerate(sampler.cases):
-        error_map = sampler.error_maps[index]
-        if error_map is None:
-            continue
-        values = np.load(error_map.path, mmap_mode="r") / np.float32(255)
-        folder.saved_error_maps.mkdir(exist_ok=True)
-        write_volume(
-            folder.saved_error_maps / f"{case.name}.nii.gz",
-            Volume(values, case.affine),
-            overwrite=True,
-        )
+def _save_error_maps(folder, sampler, reporter):
+    maps = [
+        (index, case)
+        for index, case in enumerate(sampler.cases)
+        if sampler.error_maps[index] is not None
+    ]
+    with reporter.phase("saving error maps", len(maps)) as phase:
+        for done, (index, case) in enumerate(maps, start=1):
+            levels = sampler.error_maps.errors(index).reshape(case.shape)
+            values = levels / np.float32(255)
+            folder.saved_error_maps.mkdir(exist_ok=True)
+            write_volume(
+                folder.saved_error_maps / f"{case.name}.nii.gz",
+                Volume(values, case.affine),
+                overwrite=True,
+            )
+            phase(done)

@@ -1,5 +1,6 @@
 """The data of a run: which cases train, validate and test."""
 
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from keras_isample.callbacks.volume_dice import VolumeDice
 from keras_isample.config import Config
 from keras_isample.config.data import VOLUME_SPACING
+from keras_isample.data.class_presence import check_classes
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.cohort import read_cohort
 from keras_isample.data.partial import training_cases
@@ -67,21 +69,31 @@ class RunData:
         """Prepares the training and validation cases.
 
         Args:
-            progress: Called with (training cases done, cases in all).
+            progress: Called with (cases done, cases in all).
 
         Raises:
             InputError: If a file cannot be used.
         """
         training = self.config.training
-        cases = prepare_cohort(self.parts["train"], progress=progress)
+        validated = _some_cases(
+            self.parts["validation"],
+            training.num_validate_cases,
+            self.config.data.seed_of_split,
+        )
+        before = len(self.parts["train"].cases)
+
+        def count(done, _, first=0):
+            if progress:
+                progress(first + done, before + len(validated.cases))
+
+        count(0, None)
+        cases = prepare_cohort(self.parts["train"], progress=count)
+        check_classes(self.parts["train"], cases)
         validation = VolumeDice(
-            _some_cases(
-                self.parts["validation"],
-                training.num_validate_cases,
-                self.config.data.seed_of_split,
-            ),
-            every=training.validate_every,
+            validated,
+            every=training.fixed_validate_every or 1,
             tile_memory=training.tile_bytes,
+            progress=functools.partial(count, first=before),
         )
         axis = _axis(self.config, self.parts["train"], cases)
         return PreparedData(self.parts["train"], cases, validation, axis)

@@ -13,6 +13,11 @@ from keras_isample.config import Config
 from keras_isample.config import read_settings
 from keras_isample.data.layout import shorten
 from keras_isample.errors import InputError
+from keras_isample.processor import describe_processor
+from keras_isample.processor import instruction_set
+from keras_isample.processor import processor_name
+from keras_isample.processor import usable_cores
+from keras_isample.processor import uses_onednn
 from keras_isample.version import __version__
 from keras_isample.volumes.files import remove_unfinished
 from keras_isample.volumes.files import write_text
@@ -39,6 +44,8 @@ class RunFolder:
         self.replayed_file = self.path / "replayed.json"
         self.figure_folder = self.path / "figures"
         self.log_folder = self.path / "logs"
+        self.life_file = self.path / "life.json"
+        self.candidate_folder = self.path / "checkpoint" / "candidates"
         self._replaced = self.path / ".replaced"
 
     @property
@@ -61,6 +68,17 @@ class RunFolder:
     def members(self):
         """Folder of all members of a population."""
         return self.path / "checkpoint" / "members"
+
+    def candidate(self, epoch):
+        """Model of an epoch that may turn out to be the best."""
+        return self.candidate_folder / f"epoch-{epoch:06d}.keras"
+
+    def keep_candidates(self, epochs):
+        """Removes the candidates of all other epochs."""
+        kept = {self.candidate(epoch) for epoch in epochs}
+        for path in self.candidate_folder.glob("*.keras"):
+            if path not in kept:
+                path.unlink()
 
     def evaluation(self, split):
         """Folder of the evaluation of a part of the data."""
@@ -105,7 +123,7 @@ class RunFolder:
                 "Continue it with --resume, or choose another --run, or "
                 "allow --overwrite",
             )
-        if not self.config_file.is_file():
+        if not self._is_run():
             raise InputError(
                 self.path,
                 "exists and is no run, so it is not replaced",
@@ -126,6 +144,7 @@ class RunFolder:
         self.state_file.parent.mkdir(exist_ok=True)
         remove_unfinished(self.path)
         remove_unfinished(self.state_file.parent)
+        remove_unfinished(self.candidate_folder)
 
     def keep_config(self, config):
         """Writes `config.toml`, unless it says the same.
@@ -163,6 +182,13 @@ class RunFolder:
             not self.path.is_dir() or bool(self._entries())
         )
 
+    def _is_run(self):
+        # A run that was killed in `create` may have nothing but its settings.
+        begun = {self.config_file, self.state_file.parent}
+        return self.config_file.is_file() and (
+            self.manifest_file.is_file() or begun.issuperset(self._entries())
+        )
+
     def _entries(self):
         return [p for p in self.path.iterdir() if not p.name.startswith(".")]
 
@@ -192,6 +218,8 @@ class RunFolder:
         settings, data_path = read_settings(self.config_file)
         # All settings are written; a run without this one is older than it.
         settings.setdefault("normalization_batches", 0)
+        settings.setdefault("error_map_share", "none")
+        settings.setdefault("validation_share", "none")
         return Config.from_settings(data_path, settings)
 
     def check_cases(self, cases, source):
@@ -287,7 +315,13 @@ def new_manifest(cohorts, seed, command_line):
     return {
         "versions": versions,
         "backend": keras.backend.backend(),
-        "device": f"{platform.machine()}, {os.cpu_count()} cores",
+        "device": describe_processor(),
+        "processor": {
+            "name": processor_name(),
+            "cores": usable_cores(),
+            "instruction_set": instruction_set(),
+            "onednn": uses_onednn(),
+        },
         "seed": seed,
         "started": _now(),
         "command_line": list(command_line),

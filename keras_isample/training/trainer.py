@@ -4,18 +4,26 @@ import keras
 
 from keras_isample.callbacks.averaged_weights import AveragedWeights
 from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
+from keras_isample.callbacks.dice_estimate import DiceEstimate
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
+from keras_isample.callbacks.planned_validation import PlannedValidation
+from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.inference.predictor import share_among
 from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
+from keras_isample.progress import SILENT
 from keras_isample.sampling.isample import ISample
+from keras_isample.training.candidates import choose_candidate
+from keras_isample.training.devices import devices_of
+from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.memory import check_step
 from keras_isample.training.model_files import load_model
@@ -33,6 +41,7 @@ from keras_isample.training.run_loss import make_run_loss
 from keras_isample.training.state import load_progress
 from keras_isample.training.state import restore_state
 from keras_isample.training.state import save_state
+from keras_isample.training.traced_gradients import forgotten_afterwards
 
 
 class Trainer:
@@ -46,6 +55,7 @@ class Trainer:
         config: All settings.
         data: The run's `PreparedData`.
         strategy: The `tf.distribute.Strategy` to build under, if there is one.
+        reporter: The `Reporter` that shows steps, error maps and validation.
 
     Attributes:
         model: The compiled model; its optimizer is built.
@@ -53,15 +63,23 @@ class Trainer:
         loss: The loss.
     """
 
-    def __init__(self, config: Config, data: PreparedData, strategy=None):
+    def __init__(
+        self,
+        config: Config,
+        data: PreparedData,
+        strategy=None,
+        reporter=SILENT,
+    ):
         self.config = config
         self.data = data
+        self.data.validation.reporter = reporter
+        self._reporter = reporter
         keras.utils.set_random_seed(config.data.seed)
         check_sampling(config, data.axis)
         self.sampler = _sampler(config, data)
-        self._maps = _error_maps(config, self.sampler)
+        self._maps = _error_maps(config, self.sampler, reporter)
         self._average = _average(config)
-        self._statistics = _statistics(config, self.sampler)
+        self._statistics = _statistics(config, self.sampler, reporter)
         metrics = [getattr(self._maps, "metric", None)]
         metrics = [metric for metric in metrics if metric is not None]
         self.loss = None
@@ -71,6 +89,7 @@ class Trainer:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
                 self._build(metrics, synchronized=several)
+        share_among(self.model, devices_of(strategy))
         check_memory(config, self.model, [*data.cases, *data.validation.cases])
         check_step(
             self.model,
@@ -105,6 +124,19 @@ class Trainer:
             {"epochs": 0, "rows": []},
         )
 
+    def follow(self, plan: ErrorMapPlan) -> None:
+        """Has error maps refreshed as a plan says, by blocks or whole."""
+        if plan.way != "blocks":
+            return
+        self.sampler.draw_from("all")
+        self._maps = ErrorMapUpdate(
+            self.sampler,
+            budget=plan.budget,
+            tile_memory=self.config.training.tile_bytes,
+            remove_replaced=False,
+            reporter=self._reporter,
+        )
+
     def restore(self, folder: RunFolder) -> list[dict]:
         """Goes to the state of a folder, if it has one.
 
@@ -133,6 +165,7 @@ class Trainer:
         best_from=None,
         log_folder=None,
         validate_last=False,
+        plan=None,
     ) -> Recorder:
         """Trains until a number of epochs has been done.
 
@@ -146,6 +179,7 @@ class Trainer:
             log_folder: Where TensorBoard's files are written; the folder's
                 `logs` if `None`.
             validate_last: Whether the last epoch is validated in any case.
+            plan: The `ValidationPlan`; as the settings say if `None`.
 
         Returns:
             The `Recorder`, which has the whole history.
@@ -164,34 +198,71 @@ class Trainer:
             best_from=best_from,
             patience=config.training.early_stopping,
             average=self._average,
+            plan=plan,
         )
         if len(rows) >= epochs or recorder.has_had_enough:
             return recorder
         self.data.validation.also = epochs if validate_last else None
+        validation = self._validation(plan)
         try:
-            self.model.fit(
-                sampler.dataset(config.training.steps_per_epoch),
-                epochs=epochs,
-                initial_epoch=len(rows),
-                verbose=0,
-                shuffle=False,
-                callbacks=[
-                    *([self._average] if self._average else []),
-                    *self._statistics,
-                    DivergenceCheck(),
-                    *self._loss_schedule(),
-                    warmup,
-                    self._maps,
-                    self.data.validation,
-                    *callbacks,
-                    ScalarLog(log_folder or folder.log_folder),
-                    recorder,
-                ],
-            )
+            with forgotten_afterwards():
+                self.model.fit(
+                    sampler.dataset(config.training.steps_per_epoch),
+                    epochs=epochs,
+                    initial_epoch=len(rows),
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[
+                        *([self._average] if self._average else []),
+                        *self._statistics,
+                        DivergenceCheck(),
+                        *self._loss_schedule(),
+                        warmup,
+                        self._maps,
+                        validation,
+                        *callbacks,
+                        ProgressReport(self._reporter),
+                        ScalarLog(log_folder or folder.log_folder),
+                        recorder,
+                    ],
+                )
         finally:
             if isinstance(self._maps, ConcurrentErrorMaps):
                 self._maps.close()
         return recorder
+
+    def choose_candidate(self, folder: RunFolder, recorder: Recorder) -> None:
+        """Makes the best of the best estimates the model of a run.
+
+        Args:
+            folder: The run's folder.
+            recorder: What `train` returned, after the last epoch.
+        """
+        choose_candidate(
+            folder,
+            recorder.rows,
+            recorder.num_candidates,
+            self.model,
+            self.data.validation,
+            self.data.train.class_names[1:],
+        )
+
+    def _validation(self, plan):
+        """The callback that validates."""
+        validation = self.data.validation
+        if plan is None or plan.every is not None:
+            validation.every = plan.every if plan else validation.every
+            return validation
+        estimate = None
+        if plan.is_estimated:
+            estimate = DiceEstimate(
+                validation.cases,
+                self.data.train.num_classes,
+                self.config.data.seed,
+                plan.block,
+                validation.tile_memory,
+            )
+        return PlannedValidation(plan, validation, estimate)
 
     def _loss_schedule(self):
         if not isinstance(self.loss, ScheduledLoss):
@@ -216,7 +287,7 @@ class Trainer:
             )
             if synchronized:
                 synchronize(self.model)
-            facts = Preprocessing.of(train).as_metadata()
+            facts = Preprocessing.of(train, self.data.cases).as_metadata()
             self.model.metadata["preprocessing"] = facts
             self.loss = make_run_loss(
                 config,
@@ -247,7 +318,7 @@ def _sampler(config, data):
         epsilon=settings.epsilon,
         sampling=settings.sampling,
         cases_per_batch=settings.num_cases_per_batch,
-        sample_from=settings.sample_from,
+        sample_from="all" if settings.sample_from == "all" else "refreshed",
         redraw=settings.redraw,
         augment=settings.augment,
         augmentation=settings.augmentation,
@@ -261,15 +332,15 @@ def _average(config):
     return AveragedWeights() if config.optimizer.ema_momentum else None
 
 
-def _statistics(config, sampler):
+def _statistics(config, sampler, reporter):
     """The callback of what is measured for prediction, if there is one."""
     batches = config.training.normalization_batches
     if not batches:
         return []
-    return [NormalizationUpdate(sampler, batches=batches)]
+    return [NormalizationUpdate(sampler, batches=batches, reporter=reporter)]
 
 
-def _error_maps(config, sampler):
+def _error_maps(config, sampler, reporter):
     """The callback that makes the error maps."""
     settings = config.sampling
     if settings.is_online:
@@ -280,10 +351,12 @@ def _error_maps(config, sampler):
             gpu=spare_gpu(config.training.devices),
             tile_memory=config.training.tile_bytes,
             remove_replaced=False,
+            reporter=reporter,
         )
     return ErrorMapUpdate(
         sampler,
         num_cases=settings.num_error_map_cases,
         tile_memory=config.training.tile_bytes,
         remove_replaced=False,
+        reporter=reporter,
     )

@@ -7,6 +7,7 @@ touches an organ in one corner stays with it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -21,17 +22,31 @@ MIN_SHARE = 0.2
 _SLAB_VOXELS = 1 << 24
 
 
+@dataclass(frozen=True)
+class Removed:
+    """What was removed of one class.
+
+    Args:
+        components: How many components.
+        voxels: How many voxels they had together.
+    """
+
+    components: int
+    voxels: int
+
+
 def keep_largest_components(
-    label_map: np.ndarray, *, counts: Mapping[int, int] | None = None
+    label_map: np.ndarray, *, counts: Mapping[int, int | None] | None = None
 ) -> np.ndarray:
     """Turns all but the largest components of each class into background.
 
     Args:
         label_map: Integer classes, 0 is background, any number of axes.
         counts: Class -> how many components it may keep, 1 if not given; 2
-            for a left and a right organ merged into one class. Each beyond
-            the first is kept only if it has at least a fifth of the voxels
-            of the first. Of equally large ones the first in scan order wins.
+            for a left and a right organ merged into one class; `None` for
+            all. Each beyond the first is kept only if it has at least a fifth
+            of the voxels of the first. Of equally large ones the first in scan
+            order wins.
 
     Returns:
         A new array of the shape and dtype of `label_map`, in C order.
@@ -44,21 +59,12 @@ def keep_largest_components(
     >>> keep_largest_components(np.array([1, 0, 1, 1, 0, 2]))
     array([0, 0, 1, 1, 0, 2])
     """
-    label_map = np.asarray(label_map)
-    _check(label_map, counts or {})
-    # In C order: SciPy labels Fortran-ordered arrays, as read from NIfTI,
-    # some ten times slower, and ties would depend on the order in memory.
-    result = label_map.copy(order="C")
-    for class_index, box in enumerate(_boxes(result), start=1):
-        if box is not None:
-            count = (counts or {}).get(class_index, 1)
-            _keep_in_box(result[box], class_index, count)
-    return result
+    return _keep_largest(label_map, counts)[0]
 
 
 def keep_largest_in_scan(
-    labels: Volume, *, counts: Mapping[int, int] | None = None
-) -> Volume:
+    labels: Volume, *, counts: Mapping[int, int | None] | None = None
+) -> tuple[Volume, dict[int, Removed]]:
     """`keep_largest_components`, the same however the axes are stored.
 
     Of equally large components the first in scan order wins, so that voxels
@@ -69,10 +75,53 @@ def keep_largest_in_scan(
         counts: As of `keep_largest_components`.
 
     Returns:
-        A new label map on the grid of `labels`.
+        A new label map on the grid of `labels`, and what was removed of each
+        class that has lost anything.
     """
-    kept = keep_largest_components(to_canonical(labels).array, counts=counts)
-    return Volume(from_canonical(kept, labels), labels.affine)
+    kept, removed = _keep_largest(to_canonical(labels).array, counts)
+    return Volume(from_canonical(kept, labels), labels.affine), removed
+
+
+def component_sizes(
+    label_map: np.ndarray, num_classes: int, most: int
+) -> list[list[int]]:
+    """Voxels of the largest components of each class.
+
+    Args:
+        label_map: Integer classes below `num_classes`, any number of axes.
+        num_classes: Number of classes including background.
+        most: How many components of a class are listed.
+
+    Returns:
+        A list for each class, the largest component first; empty for the
+        background and for classes that are absent.
+    """
+    result = [[] for _ in range(num_classes)]
+    for class_index, box in enumerate(_boxes(label_map), start=1):
+        if box is not None:
+            _, sizes = _components(label_map[box] == class_index)
+            sizes = np.sort(sizes[1:])[::-1]
+            result[class_index] = [int(size) for size in sizes[:most]]
+    return result
+
+
+def _keep_largest(label_map, counts):
+    """The array that is left, and what was `Removed` of each class."""
+    label_map = np.asarray(label_map)
+    counts = counts or {}
+    _check(label_map, counts)
+    # In C order: SciPy labels Fortran-ordered arrays, as read from NIfTI,
+    # some ten times slower, and ties would depend on the order in memory.
+    result = label_map.copy(order="C")
+    removed = {}
+    for class_index, box in enumerate(_boxes(result), start=1):
+        count = counts.get(class_index, 1)
+        if box is None or count is None:
+            continue
+        lost = _keep_in_box(result[box], class_index, count)
+        if lost.components:
+            removed[class_index] = lost
+    return result, removed
 
 
 def _boxes(label_map):
@@ -86,20 +135,28 @@ def _boxes(label_map):
 
 def _keep_in_box(box, class_index, count):
     """Clears the small components of one class; `box` is changed in place."""
-    mask = box == class_index
-    neighbors = ndimage.generate_binary_structure(box.ndim, box.ndim)
-    components, number = ndimage.label(mask, structure=neighbors)
-    del mask
-    sizes = np.zeros(number + 1, np.int64)
-    parts = list(_slabs(components))
-    for part in parts:
-        sizes += np.bincount(part.ravel(), minlength=number + 1)
-    sizes[0] = 0
-    removed = np.ones(number + 1, dtype=bool)
+    components, sizes = _components(box == class_index)
+    removed = np.ones(len(sizes), dtype=bool)
     removed[0] = False
     removed[_largest(sizes, count)] = False
-    for part, target in zip(parts, _slabs(box), strict=True):
-        target[removed[part]] = 0
+    if removed.any():
+        parts = zip(_slabs(components), _slabs(box), strict=True)
+        for part, target in parts:
+            target[removed[part]] = 0
+    return Removed(int(removed.sum()), int(sizes[removed].sum()))
+
+
+def _components(mask):
+    """Number of the component of each voxel, and voxels of each component."""
+    # In C order, see `_keep_largest`.
+    mask = np.ascontiguousarray(mask)
+    neighbors = ndimage.generate_binary_structure(mask.ndim, mask.ndim)
+    components, number = ndimage.label(mask, structure=neighbors)
+    sizes = np.zeros(number + 1, np.int64)
+    for part in _slabs(components):
+        sizes += np.bincount(part.ravel(), minlength=number + 1)
+    sizes[0] = 0
+    return components, sizes
 
 
 def _slabs(array):
@@ -127,7 +184,7 @@ def _check(label_map, counts):
             f"{label_map.min()}. Map it to a class or to background first."
         )
     for class_index, count in counts.items():
-        if count < 1:
+        if count is not None and count < 1:
             raise ValueError(
                 "Argument `counts` must allow at least one component a "
                 f"class. Received: {count} for class {class_index}."

@@ -44,6 +44,9 @@ _LARGEST_OFFSET = 1 << 30
 # Volume of the cell spanned by unit axes; 1 if they are orthogonal.
 _FLATTEST = 1e-3
 
+# More volumes than this in one file are no channels.
+_MOST_CHANNELS = 8
+
 _REPAIR = "Repair the header or export the scan again"
 _EXPORT = "Export the scan again as .nii.gz"
 _FOREIGN = (
@@ -99,7 +102,10 @@ class Header:
 # What overflows is refused afterwards, by name.
 @np.errstate(all="ignore")
 def parse_header(
-    start: bytes, source: str, warn: Callable[[str], None]
+    start: bytes,
+    source: str,
+    warn: Callable[[str], None],
+    labels: bool = False,
 ) -> Header:
     """Reads and checks the header of a NIfTI-1, NIfTI-2 or MGH file.
 
@@ -108,18 +114,20 @@ def parse_header(
             fewer if it has no more.
         source: Name of the file for messages.
         warn: Called with one line for each oddity that can be lived with.
+        labels: Whether the file should be a label map; for messages.
 
     Raises:
         InputError: If the file is something else, or if its header can not
             be true or describes no single 3D scan.
     """
+    said = source, warn, labels
     for order in "<>":
         if start[:4] == np.array(348, order + "i4").tobytes():
-            return _parse_nifti(nib.Nifti1Header, start, order, source, warn)
+            return _parse_nifti(nib.Nifti1Header, start, order, *said)
         if start[:4] == np.array(540, order + "i4").tobytes():
-            return _parse_nifti(nib.Nifti2Header, start, order, source, warn)
+            return _parse_nifti(nib.Nifti2Header, start, order, *said)
     if start[:4] == np.array(1, ">i4").tobytes():
-        return _parse_mgh(start, source, warn)
+        return _parse_mgh(start, *said)
     raise _foreign(start, source)
 
 
@@ -165,14 +173,14 @@ def _is_text(start):
     return bool(text) and printable == len(text) > 0.9 * len(start)
 
 
-def _parse_nifti(header_class, start, order, source, warn):
+def _parse_nifti(header_class, start, order, source, warn, labels):
     size = header_class.template_dtype.itemsize
     if len(start) < size:
         raise _too_short(start, source)
     header = header_class(start[:size], endianness=order, check=False)
     _check_magic(header, source)
     sizes = _nifti_sizes(header, source)
-    shape = _three_axes(sizes, source)
+    shape = _three_axes(sizes, source, warn, labels)
     dtype = _nifti_dtype(header, order, source, warn)
     _check_pixdim(header, shape, source, warn)
     affine = _nifti_affine(header, shape, source, warn)
@@ -214,27 +222,70 @@ def _nifti_sizes(header, source):
     return tuple(int(size) for size in header["dim"][1 : ndim + 1])
 
 
-def _three_axes(sizes, source):
+def _three_axes(sizes, source, warn, labels):
     """The spatial shape of an array with any number of axes."""
     if min(sizes) < 1:
         raise InputError(
             source, f"declares a shape of {format_shape(sizes)}", _REPAIR
         )
-    kept = sizes
-    while len(kept) > 3 and kept[-1] == 1:
-        kept = kept[:-1]
+    kept = without_ones(sizes, source, warn)
     if len(kept) > 3:
-        raise InputError(
-            source,
-            f"is {len(kept)}D ({format_shape(kept)})",
-            "Split it into one file a channel "
-            "(CASE_0000.nii.gz, CASE_0001.nii.gz)",
-        )
+        raise too_many_axes(kept, source, ".nii.gz", labels)
     if len(kept) == 1:
         raise InputError(
             source, f"has one axis only, of {kept[0]} values", _EXPORT
         )
     return kept + (1,) * (3 - len(kept))
+
+
+def without_ones(sizes: tuple, source: object, warn: Callable) -> tuple:
+    """Sizes of axes without those of 1 that come before or after three.
+
+    Trailing ones are dropped in silence. Leading ones, as of arrays with a
+    batch or a channel first, are dropped with a warning: the affine is taken
+    for that of the three that follow.
+    """
+    kept = sizes
+    while len(kept) > 3 and kept[-1] == 1:
+        kept = kept[:-1]
+    leading = 0
+    while len(kept) > 3 and kept[0] == 1:
+        kept, leading = kept[1:], leading + 1
+    if leading and len(kept) == 3:
+        warn(
+            f"{source}: of its shape of {format_shape(sizes)} the leading 1 "
+            "is dropped; its affine is taken for that of the other axes."
+        )
+    return kept
+
+
+def too_many_axes(
+    shape: tuple, source: object, ending: str, labels: bool
+) -> InputError:
+    """The error for an array of four or more axes."""
+    what = f"is {len(shape)}D ({format_shape(shape)})"
+    first = shape[0] < min(_MOST_CHANNELS + 1, *shape[1:])
+    number = shape[0] if first else math.prod(shape[3:])
+    if labels:
+        return InputError(
+            source,
+            f"{what}, as one-hot labels are, where one label map is expected",
+            "Save one whole number a voxel, for one-hot labels the index of "
+            "the largest channel (argmax)",
+        )
+    if number > _MOST_CHANNELS:
+        return InputError(
+            source,
+            f"{what}, as time series are: {number} volumes",
+            "Save the volume that is to be segmented, or the mean over time, "
+            "as a 3D scan",
+        )
+    return InputError(
+        source,
+        what,
+        f"Split it {'along its first axis ' if first else ''}into one file a "
+        f"channel (CASE_0000{ending}, CASE_0001{ending})",
+    )
 
 
 def _nifti_dtype(header, order, source, warn):
@@ -397,12 +448,12 @@ def _nifti_offset(header, source, warn):
     return int(offset)
 
 
-def _parse_mgh(start, source, warn):
+def _parse_mgh(start, source, warn, labels):
     if len(start) < _MGH_HEADER_BYTES:
         raise _too_short(start, source)
     raw = np.frombuffer(start, MGHHeader._hdrdtype, count=1)[0]
     sizes = tuple(int(size) for size in raw["dims"])
-    shape = _three_axes(sizes, source)
+    shape = _three_axes(sizes, source, warn, labels)
     code = int(raw["type"])
     if code not in _MGH_DTYPES:
         raise InputError(

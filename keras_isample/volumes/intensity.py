@@ -2,12 +2,20 @@
 
 CT: Hounsfield units clipped to [-1000, 1000] and divided by 218 (training
 setup of the isample papers). MR: z-score over the voxels above the 1st
-percentile, clipped at the 99.5th.
+percentile, clipped at it and at the 99.5th, all over the voxels that are no
+padding. A channel of few gray levels, of which percentiles could take one
+away, is not clipped, and its z-score is over all voxels.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from keras_isample.volumes.levels import count_levels
+from keras_isample.volumes.levels import percentiles
+from keras_isample.volumes.levels import slabs
+from keras_isample.volumes.padding import FEW_LEVELS
+from keras_isample.volumes.padding import find_padding
 
 HU_RANGE = (-1000.0, 1000.0)
 HU_SCALE = 218.0
@@ -21,7 +29,7 @@ class Intensity:
     """Clip to `[low, high]`, subtract `center`, divide by `scale`.
 
     `low` is also the value outside of the scan: clipped air in CT, the
-    minimum of the case otherwise.
+    least value that is kept otherwise.
     """
 
     low: float
@@ -63,25 +71,51 @@ def fit_intensity(kind: str, array: np.ndarray) -> Intensity:
         raise ValueError(
             f"Argument `kind` must be one of {KINDS}. Received: {kind!r}."
         )
-    low = float(array.min())
-    first, high = (float(q) for q in np.percentile(array, (1.0, 99.5)))
-    center, spread = _mean_and_deviation(array, first, high)
-    return Intensity(low, max(high, low), center, spread or 1.0)
+    if count_levels(array, FEW_LEVELS) < FEW_LEVELS:
+        return _whole_range(array)
+    padding = find_padding(array)
+    low, high = percentiles(array, (1.0, 99.5), padding)
+    if low == high:
+        return _whole_range(array, padding)
+    center, spread = _mean_and_deviation(array, low, high, padding)
+    return Intensity(low, high, center, spread)
 
 
-def _mean_and_deviation(array, first, high):
-    """Of the values above `first`, clipped at `high`, slice by slice."""
-    if not (array > first).any():
-        first = -np.inf
+def _whole_range(array, padding=()):
+    """From the least to the largest value that is no padding."""
+    low, high = percentiles(array, (0.0, 100.0), padding)
+    center, spread = _mean_and_deviation(array, -np.inf, high, padding)
+    return Intensity(low, high, center, spread or 1.0)
 
-    def slices():
-        for part in array:
-            yield np.minimum(part[part > first], high).astype(np.float64)
 
-    count = sum(part.size for part in slices())
-    mean = sum(part.sum() for part in slices()) / count
-    squares = sum(np.square(part - mean).sum() for part in slices())
+def _mean_and_deviation(array, first, high, padding):
+    """Of the values above `first`, clipped at `high`, slab by slab."""
+
+    def parts():
+        for part in slabs(array):
+            kept = part > first
+            for value in padding:
+                kept &= part != np.float32(value)
+            yield np.minimum(part[kept].astype(np.float64), high)
+
+    count = sum(part.size for part in parts())
+    mean = sum(part.sum() for part in parts()) / count
+    squares = sum(np.square(part - mean).sum() for part in parts())
     return float(mean), float(np.sqrt(squares / count))
+
+
+def num_gray_levels(array: np.ndarray, intensity: Intensity, kind: str) -> int:
+    """Gray levels of a channel that are left in storage.
+
+    Returns:
+        Their number, or `FEW_LEVELS` if there are as many or more.
+    """
+    found = np.empty(0, np.int16)
+    for part in slabs(array):
+        found = np.union1d(found, to_storage(part, intensity, kind)[0])
+        if len(found) >= FEW_LEVELS:
+            return FEW_LEVELS
+    return len(found)
 
 
 def to_storage(

@@ -2,10 +2,12 @@
 
 A 2D array is a picture, `(rows, columns)`: it becomes a volume of shape
 `(columns, rows, 1)`, as the PNG file of the same pixels does. A 3D array is a
-volume `(X, Y, Z)` as it is. Trailing axes of size 1 are dropped first.
+volume `(X, Y, Z)` as it is. Trailing axes of size 1 are dropped first, then
+leading ones that come before three.
 """
 
 import io
+from collections.abc import Callable
 from os import PathLike
 
 import numpy as np
@@ -14,6 +16,8 @@ from keras_isample.errors import InputError
 from keras_isample.volumes.grid import format_shape
 from keras_isample.volumes.header import MAX_HEADER_BYTES
 from keras_isample.volumes.header import Header
+from keras_isample.volumes.header import too_many_axes
+from keras_isample.volumes.header import without_ones
 
 MAGIC = b"\x93NUMPY"
 
@@ -24,13 +28,20 @@ _READERS = {
 _PLAIN = "Save one number a voxel: integers, float32 or float64"
 
 
-def parse_npy_header(start: bytes, source: str | PathLike) -> Header:
+def parse_npy_header(
+    start: bytes,
+    source: str | PathLike,
+    warn: Callable[[str], None],
+    labels: bool = False,
+) -> Header:
     """Reads and checks the header of an NPY file; nothing is unpickled.
 
     Args:
         start: The first `MAX_HEADER_BYTES` bytes of the file; fewer if it has
             no more.
         source: The file, for messages.
+        warn: Called with a line if a leading axis is dropped.
+        labels: Whether the file should be a label map; for messages.
 
     Returns:
         Where the voxels are; the affine is the identity.
@@ -56,7 +67,7 @@ def parse_npy_header(start: bytes, source: str | PathLike) -> Header:
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         kind = "objects" if dtype.hasobject else f"voxels of type {dtype}"
         raise InputError(source, f"has {kind}", _PLAIN)
-    shape, order = _axes(shape, fortran, source)
+    shape, order = _axes(shape, fortran, source, warn, labels)
     return Header(shape, np.eye(4), dtype, file.tell(), order=order)
 
 
@@ -65,19 +76,21 @@ def npy_array(array: np.ndarray) -> np.ndarray:
     return array[:, :, 0].T if array.shape[2] == 1 else array
 
 
-def _axes(shape, fortran, source):
+def _axes(shape, fortran, source, warn, labels):
     """Spatial shape, and the order in which its voxels lie in the file."""
     kept = shape
     while len(kept) > 2 and kept[-1] == 1:
         kept = kept[:-1]
+    kept = without_ones(kept, source, warn)
+    if len(kept) > 3 and min(kept) > 0:
+        raise too_many_axes(kept, source, ".npy", labels)
     if len(kept) not in (2, 3) or min(kept) < 1:
         raise InputError(
             source,
             f"is {len(kept)}D ({format_shape(shape)})"
             if shape
             else "holds a single number",
-            "Save a 2D or 3D array, one file a channel "
-            "(CASE_0000.npy, CASE_0001.npy)",
+            "Save a 2D or 3D array",
         )
     if len(kept) == 2:
         # The transpose of an array has the same bytes in the other order.

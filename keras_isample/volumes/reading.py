@@ -33,6 +33,10 @@ from keras_isample.volumes.volume import Volume
 
 LABEL_TOLERANCE = 1e-5
 """How far a stored label may lie from an integer."""
+_LABEL_ROUNDING = 2.5e-7
+"""The same as a part of the label, for what float32 does not resolve."""
+_LARGEST_STEP = 0.5
+"""A header that scales its labels by more cannot have meant whole ones."""
 MAX_LABEL = 65535
 
 _LOGGER = logging.getLogger(__name__)
@@ -96,7 +100,7 @@ def read_channels(
     Raises:
         InputError: As `read_volume`, and if a PNG has a palette.
     """
-    return [_finite(volume, path) for volume in _read(path, warn)]
+    return [_finite(volume, path) for volume in _read(path, warn)[0]]
 
 
 def _finite(volume, path) -> Volume:
@@ -118,7 +122,8 @@ def _finite(volume, path) -> Volume:
 def read_label_map(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
     """Reads a label map from a NIfTI, MGH, PNG or NPY file.
 
-    Labels may be stored as floats as long as they are integers in value. The
+    Labels may be stored as floats as long as they are integers in value, and
+    scaled by the header as long as no stored number comes closer to one. The
     labels of a palette PNG are its indices, whatever the colors.
 
     Args:
@@ -132,10 +137,10 @@ def read_label_map(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
         InputError: As `read_volume`, and if a value is fractional, negative
             or larger than 65535, or a PNG has RGB colors.
     """
-    (volume,) = _read(path, warn, labels=True)
+    (volume,), step = _read(path, warn, labels=True)
     array = volume.array
     for part in _slices(array):
-        _check_labels(part, path)
+        _check_labels(part, path, step)
     dtype = np.uint8 if array.max() < 255.5 else np.uint16
     if array.dtype == dtype:
         return volume
@@ -145,12 +150,15 @@ def read_label_map(path: str | PathLike, *, warn: Warn | None = None) -> Volume:
     return Volume(labels, volume.affine)
 
 
-def read_grid(path: str | PathLike, *, warn: Warn | None = None) -> Grid:
+def read_grid(
+    path: str | PathLike, *, warn: Warn | None = None, labels: bool = False
+) -> Grid:
     """Reads where the voxels of a file lie, from its header only.
 
     Args:
         path: The file.
         warn: As in `read_volume`.
+        labels: Whether the file should be a label map; for messages.
 
     Returns:
         Shape and affine as `read_volume` would give them.
@@ -158,7 +166,7 @@ def read_grid(path: str | PathLike, *, warn: Warn | None = None) -> Grid:
     Raises:
         InputError: If the file can not be read or has an impossible header.
     """
-    return _read_facts(path, warn)[0]
+    return _read_facts(path, warn, labels)[0]
 
 
 def count_channels(path: str | PathLike) -> int:
@@ -170,7 +178,7 @@ def count_channels(path: str | PathLike) -> int:
     return _read_facts(path, lambda line: None)[1]
 
 
-def _read_facts(path, warn) -> tuple[Grid, int]:
+def _read_facts(path, warn, labels=False) -> tuple[Grid, int]:
     """Grid and number of channels, from the header of a file."""
     warn = warn or _LOGGER.warning
     with _failures_named(path), open_stream(path, warn) as stream:
@@ -178,12 +186,17 @@ def _read_facts(path, warn) -> tuple[Grid, int]:
         if _is_png(start, stream):
             picture = png.parse_png_header(bytes(start), path)
             return Grid(picture.shape, np.eye(4)), picture.channels
-        header = _header(start, stream, path, warn)
+        header = _header(start, stream, path, warn, labels)
     return Grid(header.shape, header.affine), 1
 
 
-def _read(path, warn, labels=False) -> list[Volume]:
-    """Reads a file with its voxels scaled, and nothing said of their values."""
+def _read(path, warn, labels=False) -> tuple[list[Volume], float]:
+    """Reads a file with its voxels scaled, and nothing said of their values.
+
+    Returns:
+        Its channels, and how far two neighboring stored numbers are apart in
+        value: 0 if the header does not scale them.
+    """
     warn = warn or _LOGGER.warning
     with _failures_named(path):
         with open_stream(path, warn) as stream:
@@ -191,9 +204,10 @@ def _read(path, warn, labels=False) -> list[Volume]:
             if _is_png(start, stream):
                 data = bytes(start) + b"".join(stream.pieces)
                 arrays = png.decode_png(data, path, warn, labels=labels)
-                return [Volume(array, np.eye(4)) for array in arrays]
-            header, buffer = _read_buffer(start, stream, path, warn)
-        return [Volume(_array(header, buffer, path), header.affine)]
+                return [Volume(array, np.eye(4)) for array in arrays], 0.0
+            header, buffer = _read_buffer(start, stream, path, warn, labels)
+        step = abs(header.slope) if header.scaled else 0.0
+        return [Volume(_array(header, buffer, path), header.affine)], step
 
 
 def _is_png(start, stream):
@@ -229,12 +243,12 @@ def _start(stream: Stream) -> bytearray:
     return start
 
 
-def _header(start, stream, path, warn) -> Header:
+def _header(start, stream, path, warn, labels) -> Header:
     head = bytes(start[:MAX_HEADER_BYTES])
     if head.startswith(npy.MAGIC):
-        header = npy.parse_npy_header(head, path)
+        header = npy.parse_npy_header(head, path, warn, labels)
     else:
-        header = parse_header(head, str(path), warn)
+        header = parse_header(head, str(path), warn, labels)
     if header.end > stream.most_bytes:
         raise _truncated(header, stream.most_bytes, path)
     named_gzip = str(path).lower().endswith((".gz", ".mgz"))
@@ -246,10 +260,12 @@ def _header(start, stream, path, warn) -> Header:
     return header
 
 
-def _read_buffer(buffer, stream, path, warn) -> tuple[Header, bytearray]:
+def _read_buffer(
+    buffer, stream, path, warn, labels
+) -> tuple[Header, bytearray]:
     """Reads a file to its end, keeping what comes up to the last voxel."""
     try:
-        header = _header(buffer, stream, path, warn)
+        header = _header(buffer, stream, path, warn, labels)
     except InputError:
         # If the checksum fails as well, the header is not to blame.
         _drain(stream)
@@ -337,8 +353,11 @@ def _as_float32(array, path):
     return result
 
 
-def _check_labels(part, path):
+def _check_labels(part, path, step):
     """Checks one slice of labels, naming the first value that is none."""
+    tolerance = LABEL_TOLERANCE
+    if step <= _LARGEST_STEP:
+        tolerance += step / 2
     if part.dtype.kind == "f":
         finite = np.isfinite(part)
         if not finite.all():
@@ -346,22 +365,35 @@ def _check_labels(part, path):
             raise InputError(
                 path, f"has the label {value}", "Replace it by 0 (background)"
             )
-        fractional = np.abs(part - np.rint(part)) > LABEL_TOLERANCE
+        distance = np.abs(part - np.rint(part))
+        fractional = distance > tolerance + _LABEL_ROUNDING * np.abs(part)
         if fractional.any():
-            raise InputError(
-                path,
-                f"has the fractional label {part[fractional][0]:.6g}",
-                "Save integer labels; resample label maps by nearest neighbor",
-            )
-    if part.min() < -LABEL_TOLERANCE:
+            raise _fractional(part[fractional][0], path, step)
+    if part.min() < -tolerance:
         raise InputError(
             path,
             f"has the negative label {part.min():.6g}",
             "Map it to 0 (background) or to a label of its own",
         )
-    if part.max() > MAX_LABEL:
+    if part.max() > MAX_LABEL + tolerance:
         raise InputError(
             path,
             f"has the label {part.max():.6g}, above {MAX_LABEL}",
             "Check that it is a label map, and number its labels from 1",
         )
+
+
+def _fractional(value, path, step):
+    if not step:
+        return InputError(
+            path,
+            f"has the fractional label {value:.6g}",
+            "Save integer labels; resample label maps by nearest neighbor",
+        )
+    return InputError(
+        path,
+        f"has the fractional label {value:.6g}, by steps of {step:.3g} that "
+        "its header scales stored numbers by",
+        "Save integer labels with scl_slope 1; resample label maps by nearest "
+        "neighbor, and give a soft map a threshold",
+    )

@@ -4,6 +4,7 @@ The new grid has the direction of the old one and the same center; it is never
 stretched from end to end.
 """
 
+import itertools
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -102,6 +103,30 @@ def resample_volume(
         for first, slab in resample_slabs(volume, spacing):
             array[first : first + len(slab)] = slab
     return Volume(array, volume.affine @ change)
+
+
+def remaining_labels(volume: Volume, spacing: Sequence[float]) -> set[int]:
+    """Labels of which `resample_volume` leaves a voxel.
+
+    Args:
+        volume: A label map of an unsigned integer type.
+        spacing: As of `resample_volume`.
+    """
+    positions = _positions(volume, spacing)
+    sides = []
+    for place, size in zip(positions, volume.shape, strict=True):
+        low = np.clip(np.floor(place).astype(int), 0, size - 1)
+        sides.append((low, np.minimum(low + 1, size - 1)))
+    # A voxel whose eight neighbors agree needs no interpolation.
+    first = volume.array[np.ix_(*(low for low, _ in sides))]
+    agreed = np.ones(first.shape, bool)
+    for corner in itertools.product(*sides):
+        agreed &= volume.array[np.ix_(*corner)] == first
+    remaining = set(np.unique(first[agreed]).tolist())
+    if remaining.issuperset(np.unique(volume.array).tolist()):
+        return remaining
+    resampled = resample_volume(volume, spacing, kind="labels")
+    return set(np.unique(resampled.array).tolist())
 
 
 def resample_slabs(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_isample.volumes.intensity import fit_intensity
+from keras_isample.volumes.intensity import num_gray_levels
 from keras_isample.volumes.intensity import to_storage
 from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_slabs
-from keras_isample.volumes.resampling import resampled_shape
+from keras_isample.volumes.training_shape import check_training_shape
 from keras_isample.volumes.volume import Volume
 
 
@@ -22,12 +23,15 @@ class Scan:
         scales: One per channel: normalized = stored * scale + offset.
         offsets: One per channel.
         outside: Stored value outside of the scan, one per channel.
+        levels: Gray levels of each channel before resampling, `FEW_LEVELS` if
+            there are as many or more; empty if not counted.
     """
 
     stored: np.ndarray
     scales: tuple[float, ...]
     offsets: tuple[float, ...]
     outside: tuple[float, ...]
+    levels: tuple[int, ...] = ()
 
     @property
     def shape(self):
@@ -63,23 +67,33 @@ class Scan:
             part += offset
         return result
 
-    def occupied_blocks(self, side):
+    def occupied_blocks(self, side, region=None):
         """Which cubes of `side` voxels hold anything but the outside value.
 
+        Args:
+            side: Voxels along each axis of a cube.
+            region: The cubes that are asked about, a triple of slices in
+                cubes; all if `None`.
+
         Returns:
-            bool array, one element per cube from voxel 0 on, the last ones
-            reaching over the end.
+            bool array, one element per cube from the region's first one on
+            (from voxel 0 on), the last ones reaching over the end.
         """
-        blocks = tuple(-(-n // side) for n in self.shape)
-        result = np.zeros(blocks, bool)
+        if region is None:
+            region = tuple(slice(0, -(-n // side)) for n in self.shape)
+        rows, *others = (
+            slice(side * part.start, side * part.stop) for part in region
+        )
+        result = np.zeros([p.stop - p.start for p in region], bool)
         for channel, value in zip(self.stored, self.outside, strict=True):
-            for first in range(blocks[0]):
-                slab = channel[first * side : (first + 1) * side] != value
+            for number, target in enumerate(result):
+                first = rows.start + number * side
+                slab = channel[(slice(first, first + side), *others)] != value
                 slab = slab.any(axis=0)
                 for axis in (0, 1):
                     starts = np.arange(0, slab.shape[axis], side)
                     slab = np.logical_or.reduceat(slab, starts, axis=axis)
-                result[first] |= slab
+                target |= slab
         return result
 
 
@@ -97,12 +111,18 @@ def store_channels(
         spacing: Training spacing in mm; `None` keeps the scan's own, as an
             axis of one voxel does in any case.
         kind: `"ct"` or `"zscore"`.
+
+    Raises:
+        InputError: If a scan cannot be brought to the spacing, as
+            `check_training_shape` says.
     """
     own = channels[0].shape, channels[0].spacing
     spacing = kept_spacing(*own, spacing or channels[0].spacing)
-    shape = resampled_shape(*own, spacing)
+    shape = check_training_shape(
+        *own, spacing, "the scan", num_channels=len(channels)
+    )
     stored = np.empty((len(channels), *shape), np.int16)
-    scales, offsets, outside = [], [], []
+    scales, offsets, outside, levels = [], [], [], []
     for volume, target in zip(channels, stored, strict=True):
         intensity = fit_intensity(kind, volume.array)
         limits = (intensity.low, intensity.high)
@@ -110,7 +130,8 @@ def store_channels(
         for first, slab in resample_slabs(volume, spacing, limits):
             part, scale, offset = to_storage(slab, intensity, kind)
             target[first : first + len(part)] = part
+        levels.append(num_gray_levels(volume.array, intensity, kind))
         scales.append(scale)
         offsets.append(offset)
         outside.append(round((intensity.outside - offset) / scale))
-    return Scan(stored, tuple(scales), tuple(offsets), tuple(outside))
+    return Scan(stored, *map(tuple, (scales, offsets, outside, levels)))

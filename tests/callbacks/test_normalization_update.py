@@ -213,3 +213,15 @@ def test_statistics_come_before_all_that_predicts(
     ours = kinds.index(NormalizationUpdate)
     for later in (DivergenceCheck, ErrorMapUpdate, VolumeDice):
         assert ours < kinds.index(later)
+
+
+def test_batches_are_shown(batches, listener):
+    callback = NormalizationUpdate(batches, batches=2, reporter=listener)
+    callback.set_model(model_of(BatchNormalization()))
+    callback.on_epoch_end(0, {})
+    assert listener.heard == [
+        "begin normalization",
+        "normalization: batch 2 of 2",
+        "normalization: 2 of 2",
+        "end normalization",
+    ]

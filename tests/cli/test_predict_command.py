@@ -24,9 +24,8 @@ def test_scan_is_predicted_and_compared(
     result = run("predict", ball_run.path, scan, "--out", out, "-q")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == [str(out / "case_0.nii.gz")]
-    assert "exists already" in refusal(
-        "predict", ball_run.path, scan, "--out", out
-    )
+    result = run("predict", ball_run.path, scan, "--out", out)
+    assert (result.exit_code, result.stdout) == (0, "")
     reference = tmp_path / "reference"
     reference.mkdir()
     shutil.copy(ball_data / "labels/case_0.nii.gz", reference)
@@ -36,3 +35,36 @@ def test_scan_is_predicted_and_compared(
     assert "Dice" in result.stdout
     assert result.stdout.splitlines()[-1] == str(out / "summary.json")
     assert "exists already" in refusal("evaluate", *folders)
+
+
+def test_scans_are_spared_whatever_the_options(ball_run, ball_data, refusal):
+    folder = ball_data / "images"
+    before = sorted(os.listdir(folder))
+    for options in ([], ["--overwrite"]):
+        text = refusal(
+            "predict", ball_run.path, folder, "--out", folder, *options
+        )
+        assert "is the folder of the scans themselves" in text
+    assert sorted(os.listdir(folder)) == before
+
+
+def test_every_damaged_scan_is_a_line_at_the_end(
+    tmp_path, ball_run, ball_data, run
+):
+    for name in "abc":
+        path = tmp_path / f"in/{name}.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(ball_data / "images/case_0.nii.gz", path)
+        if name != "b":
+            path.write_bytes(path.read_bytes()[:-60])
+    out = tmp_path / "out"
+    result = run("predict", ball_run.path, tmp_path / "in", "--out", out)
+    assert result.exit_code == 2
+    assert result.stdout.splitlines() == [str(out / "b.nii.gz")]
+    errors = [x for x in result.stderr.splitlines() if "error" in x]
+    start = f"keras-isample: error: {tmp_path}/in/"
+    assert [line[len(start) :][:8] for line in errors] == [
+        "a.nii.gz",
+        "c.nii.gz",
+    ]
+    assert "Traceback" not in result.stderr

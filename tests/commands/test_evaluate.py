@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from keras_isample.commands.batch import CasesFailed
 from keras_isample.commands.evaluate import evaluate_run
 from keras_isample.commands.evaluate_folders import evaluate_folders
 from keras_isample.commands.label_tables import write_label_tables
@@ -70,6 +71,12 @@ def test_dice_by_hand(folders):
     assert dice == pytest.approx([1, 2 / 3])
     assert summary["mean"]["1"]["Dice"] == pytest.approx(5 / 6)
     assert summary["foreground_mean"]["Dice"] == pytest.approx(5 / 6)
+
+
+def test_both_readings_of_each_case_are_counted(folders):
+    calls = []
+    evaluate_folders(*folders, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_summary_is_written_beside_the_predictions(folders):
@@ -153,6 +160,44 @@ def test_older_summary_is_kept(folders):
     assert "Dice" in (folders[1] / "summary.json").read_text()
 
 
+@pytest.mark.parametrize("out", ["ref", "ref/", "x/../ref", "link"])
+def test_references_are_no_predictions(tmp_path, folders, out):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "link").symlink_to(folders[0])
+    for overwrite in (True, False):
+        text = refusal(folders[0], f"{tmp_path}/{out}", overwrite=overwrite)
+        assert "is the folder of the references, too" in text
+    assert sorted(os.listdir(folders[0])) == ["a.nii.gz", "b.nii.gz"]
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_link_to_a_reference_is_no_prediction(folders, link):
+    (folders[1] / "b.nii.gz").unlink()
+    link(folders[0] / "b.nii.gz", folders[1] / "b.nii.gz")
+    assert "pred/b.nii.gz: is the same file as" in refusal(*folders)
+
+
+def test_summary_replaces_no_label_map(folders):
+    out = folders[0] / "a.nii.gz"
+    text = refusal(*folders, out=out, overwrite=True)
+    assert f"would replace {out}" in text
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_damaged_label_map_is_named_beside_the_others(tmp_path, folders, side):
+    for folder in ("ref", "pred"):
+        save(tmp_path / f"{folder}/c.nii.gz", box(2, 6))
+    path = folders[side] / "c.nii.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(CasesFailed, match="is truncated") as error:
+        evaluate_folders(*folders)
+    summary, file = error.value.result
+    assert len(summary["metric_per_case"]) == 2
+    (failed,) = json.loads(file.read_text())["failed"]
+    assert failed["case"] == "c"
+    assert failed["error"].startswith(f"{path}: is truncated")
+
+
 def test_file_for_a_folder_is_refused(folders):
     assert refusal(folders[0] / "a.nii.gz", folders[1])
 
@@ -170,7 +215,8 @@ def evaluated(tmp_path_factory, ball_run):
         run,
         "test",
         tile_memory=MEMORY,
-        progress=lambda *call: calls.append(call),
+        progress=lambda *call: calls.append(("cases", *call)),
+        voxels=lambda *call: calls.append(("voxels", *call)),
     )
     assert path == run / "evaluation/test/summary.json"
     return run, summary, path, calls
@@ -193,7 +239,11 @@ def test_run_is_evaluated_on_its_test_cases(evaluated):
     assert case["reference_file"].endswith(f"labels/{name}.nii.gz")
     assert summary["labels"] == {"1": "ball", "2": "bead"}
     assert set(summary["mean"]["1"]) == PROMISED
-    assert calls == [(1, 1)]
+    cases = [call for call in calls if call[0] == "cases"]
+    assert cases == [("cases", 0, 1), ("cases", 1, 1)]
+    # The last tile comes before the case is done.
+    kind, done, total = calls[-2]
+    assert kind == "voxels" and done == total
 
 
 def test_predictions_lie_beside_and_give_the_same_metrics(
@@ -230,6 +280,24 @@ def test_older_evaluation_may_be_replaced(run):
     assert "foreground_mean" in path.read_text()
 
 
+def test_damaged_test_case_is_named_beside_the_others(
+    tmp_path, run, ball_data, ball_config
+):
+    shutil.copytree(ball_data, tmp_path / "data")
+    names = [f"case_{k}" for k in range(2)]
+    config = ball_config(tmp_path / "data")
+    RunFolder(run).config_file.write_text(config.to_toml())
+    RunFolder(run).update_manifest(cases={"test": names}, case_digests={})
+    path = tmp_path / "data/images/case_1.nii.gz"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(CasesFailed) as error:
+        evaluate_run(run, "test", tile_memory=MEMORY)
+    assert str(error.value).startswith(f"{path}: ")
+    summary, file = error.value.result
+    assert len(summary["metric_per_case"]) == 1
+    assert json.loads(file.read_text())["failed"][0]["case"] == "case_1"
+
+
 def test_part_without_cases_is_refused(run):
     RunFolder(run).update_manifest(cases={"test": []})
     with pytest.raises(InputError, match="has no test case"):
@@ -264,7 +332,9 @@ def test_structure_that_was_not_annotated_is_null(
             save(tmp_path / name, mask, image.affine)
     config = ball_config(tmp_path / "d", labels="liver,spleen", split="0,0,1")
     RunFolder(run).config_file.write_text(config.to_toml())
-    RunFolder(run).update_manifest(cases={"test": stems})
+    RunFolder(run).update_manifest(
+        cases={"test": stems}, classes=["background", "liver", "spleen"]
+    )
     summary, _ = evaluate_run(run, "test", tile_memory=MEMORY)
     first, second = summary["metric_per_case"]
     assert first["metrics"]["1"]["Dice"] is not None
@@ -456,3 +526,20 @@ def test_predictions_name_their_own_labels(tmp_path):
     write_label_tables(tmp_path / "guess", ["background", "kidney"])
     summary, _ = evaluate_folders(tmp_path / "truth", tmp_path / "guess")
     assert summary["labels"] == {"1": "kidney"}
+
+
+@pytest.mark.parametrize("codes", ["LPS", "SRA"])
+def test_predictions_with_other_axes_are_compared(folders, codes):
+    expected, _ = evaluate_folders(*folders)
+    for path in folders[1].glob("*.nii.gz"):
+        image = nib.load(path)
+        data = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+        change = nib.orientations.axcodes2ornt(codes)
+        nib.save(data.as_reoriented(_from_ras(change)), path)
+    found, _ = evaluate_folders(*folders, overwrite=True)
+    assert found == expected
+
+
+def _from_ras(orientation):
+    ras = nib.orientations.axcodes2ornt("RAS")
+    return nib.orientations.ornt_transform(ras, orientation)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_isample.commands.inputs import find_inputs
+from keras_isample.data.prediction_record import PredictionRecord
 from keras_isample.errors import InputError
 
 
@@ -64,6 +65,63 @@ def test_file_of_one_channel_brings_the_others(tmp_path, file):
     }
 
 
+def test_data_set_is_all_its_images(tmp_path):
+    touch(tmp_path / "images", "a.nii.gz", "b.nii.gz")
+    touch(tmp_path / "labels", "a.nii.gz")
+    assert list(names(find_inputs([tmp_path], 1))) == ["a", "b"]
+
+
+def test_image_of_a_data_set_may_be_named_twice(tmp_path):
+    touch(tmp_path / "images", "a.nii.gz")
+    touch(tmp_path / "labels", "a.nii.gz")
+    image = tmp_path / "labels/../images/a.nii.gz"
+    assert list(names(find_inputs([tmp_path, image], 1))) == ["a"]
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    lines = []
+    touch(tmp_path / "images", "a.nii.gz")
+    touch(tmp_path, "atlas.nii.gz")
+    touch(tmp_path / "flat", "b.nii.gz")
+    touch(tmp_path / "flat/more", "c.nii.gz")
+    paths = [tmp_path, tmp_path / "flat"]
+    cases = find_inputs(paths, 1, note=lines.append)
+    assert list(names(cases)) == ["a", "b"]
+    assert lines == [
+        f"{tmp_path}: beside its data set, left out: atlas.nii.gz",
+        f"{tmp_path}/flat: 1 scan in sub-folders (more/), left out",
+    ]
+
+
+def test_scans_above_a_data_set_are_taken(tmp_path):
+    touch(tmp_path, "a.nii.gz")
+    touch(tmp_path / "set/images", "b.nii.gz")
+    assert list(names(find_inputs([tmp_path], 1))) == ["a"]
+
+
+def test_data_set_beside_results_is_found(tmp_path):
+    touch(tmp_path / "set/images", "b.nii.gz")
+    touch(tmp_path / "predictions", "b.nii.gz")
+    touch(tmp_path / "runs/x", "config.toml")
+    assert list(names(find_inputs([tmp_path], 1))) == ["b"]
+
+
+def test_what_predict_wrote_is_no_scan(tmp_path):
+    touch(tmp_path, "a.nii.gz", "b.nii.gz")
+    PredictionRecord(tmp_path).begin({"model": "m"}, ["b.nii.gz"])
+    assert list(names(find_inputs([tmp_path], 1))) == ["a"]
+    (tmp_path / "a.nii.gz").unlink()
+    assert "nothing but label maps that predict wrote" in refusal([tmp_path])
+
+
+def test_unusable_cases_do_not_stop_the_others(tmp_path):
+    touch(tmp_path, "a_0000.nii.gz", "b_0000.nii.gz", "b_0001.nii.gz")
+    failed = {}
+    cases = find_inputs([tmp_path], 2, fail=failed.__setitem__)
+    assert list(names(cases)) == ["b"]
+    assert f"{tmp_path}/a_0001.nii.gz: is missing" in str(failed["a"])
+
+
 def test_missing_channel_is_named(tmp_path):
     touch(tmp_path, "a_0000.nii.gz")
     text = refusal([tmp_path], 2)
@@ -100,6 +158,11 @@ def test_two_scans_of_one_name_are_refused(tmp_path):
     touch(tmp_path / "y", "a.nii.gz")
     text = refusal([tmp_path / "x", tmp_path / "y"])
     assert text.startswith(f"{tmp_path}/y/a.nii.gz: has the same case name")
+
+
+def test_data_set_without_images_is_refused(tmp_path):
+    touch(tmp_path / "images")
+    assert "holds no image" in refusal([tmp_path])
 
 
 def test_missing_file_is_refused(tmp_path):

@@ -69,3 +69,36 @@ def test_other_tables_in_the_folder_are_not_replaced(tmp_path):
     check_label_tables(tmp_path, ["background", "liver"])
     with pytest.raises(InputError, match="with other contents"):
         check_label_tables(tmp_path, ["background", "kidney"])
+
+
+def test_tables_of_another_run_may_be_replaced(tmp_path):
+    write_label_tables(tmp_path, NAMES)
+    others = ["background", "liver"]
+    with pytest.raises(InputError, match="--overwrite"):
+        check_label_tables(tmp_path, others)
+    check_label_tables(tmp_path, others, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "labels.txt", "labels.ctbl"])
+@pytest.mark.parametrize("text", ["", "[1]", "mine", '{"liver": 1}'])
+def test_tables_of_users_are_never_replaced(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=name) as error:
+        check_label_tables(tmp_path, NAMES, overwrite=True)
+    assert "--overwrite" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "cases.csv", "images/a.nii"])
+def test_tables_of_a_data_set_are_never_replaced(tmp_path, name):
+    write_label_tables(tmp_path, NAMES)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    check_label_tables(tmp_path, NAMES)
+    with pytest.raises(InputError, match="with other contents"):
+        check_label_tables(tmp_path, ["background", "spleen"], overwrite=True)
+
+
+def test_organ_called_background_does_not_hide_the_background(tmp_path):
+    write_label_tables(tmp_path, ["background", "background", "liver"])
+    numbers = json.loads((tmp_path / "labels.json").read_text())
+    assert numbers == {"background": 0, "background_1": 1, "liver": 2}

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from keras_isample.commands.batch import CasesFailed
 from keras_isample.commands.predict import predict
+from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference import predict_volume
 from keras_isample.training.model_files import load_model
@@ -82,6 +85,7 @@ def test_orientation_changes_no_voxel(tmp_path, ball_run, scan, codes):
 
 def test_names_and_colors_lie_beside(predicted):
     assert sorted(os.listdir(predicted)) == [
+        ".predictions.jsonl",
         "case_0.nii.gz",
         "case_0_probabilities.nii.gz",
         "labels.ctbl",
@@ -152,7 +156,7 @@ def test_largest_component_stays(tmp_path, ball_run, scan, monkeypatch):
 
 @pytest.mark.slow
 def test_every_case_is_said_and_counted(tmp_path, ball_run, ball_data):
-    lines, calls = [], []
+    lines, calls, tiles = [], [], []
     predict(
         ball_run.path,
         [ball_data / "images"],
@@ -160,17 +164,20 @@ def test_every_case_is_said_and_counted(tmp_path, ball_run, ball_data):
         tile_memory=MEMORY,
         say=lines.append,
         progress=lambda *call: calls.append(call),
+        voxels=lambda *call: tiles.append(call),
     )
     expected = [str(tmp_path / f"out/case_{k}.nii.gz") for k in range(4)]
     assert lines == expected
-    assert calls == [(k, 4) for k in range(1, 5)]
+    assert calls == [(k, 4) for k in range(5)]
+    assert sum(done == total for done, total in tiles) == 4
 
 
 def test_existing_files_are_kept(tmp_path, ball_run, scan):
     out = tmp_path / "out"
     out.mkdir()
     (out / "scan.nii.gz").write_text("mine")
-    assert "--overwrite" in refusal(ball_run.path, [scan], out)
+    text = refusal(ball_run.path, [scan], out)
+    assert "exists already" in text and "--overwrite" not in text
     assert os.listdir(out) == ["scan.nii.gz"]
     assert (out / "scan.nii.gz").read_text() == "mine"
 
@@ -200,12 +207,285 @@ def test_file_for_a_folder_is_refused(tmp_path, ball_run, scan):
 def test_bad_header_is_seen_before_anything_is_written(
     tmp_path, ball_run, scan
 ):
-    array = np.zeros((5, 5, 5, 4), np.int16)
     film = scan.with_name("z_film.nii.gz")
-    nib.save(nib.Nifti1Image(array, np.eye(4)), film)
-    text = refusal(ball_run.path, [scan.parent], tmp_path / "out")
+    nib.save(nib.Nifti1Image(np.zeros((5, 5, 5, 4), "i2"), np.eye(4)), film)
+    text = refusal(ball_run.path, [film], tmp_path / "out")
     assert text.startswith(str(film))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def make_model(tmp_path, monkeypatch):
+    """Function that writes a stand-in for a model, see `_threshold`."""
+    models = {}
+
+    def load(path):
+        return models[path]
+
+    def make(name="model.keras", num_channels=1, **facts):
+        facts = Preprocessing(
+            spacing=None, class_names=("background", "bright"), **facts
+        )
+        metadata = {
+            "preprocessing": facts.as_metadata(),
+            "num_channels": num_channels,
+            "num_classes": 2,
+        }
+        models[tmp_path / name] = SimpleNamespace(metadata=metadata)
+        (tmp_path / name).write_text(name)
+        return tmp_path / name
+
+    module = "keras_isample.commands.predict"
+    monkeypatch.setattr(f"{module}.load_model", load)
+    monkeypatch.setattr(f"{module}.predict_volume", _threshold)
+    return make
+
+
+def _threshold(model, channels, *, return_probabilities=False, **options):
+    """Class 1 where the intensity of the first channel is above 0."""
+    bright = (channels[0].array > 0).astype(np.uint8)
+    labels = Volume(bright, channels[0].affine)
+    if return_probabilities:
+        chances = np.stack([255 * (1 - bright), 255 * bright], axis=-1)
+        return labels, Volume(chances, labels.affine)
+    return labels
+
+
+@pytest.fixture
+def model(make_model):
+    return make_model()
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A folder of three scans with a large and a small bright box."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in "abc":
+        array = np.full((12, 12, 12), -500, np.int16)
+        array[2:6, 2:6, 2:6] = array[9, 9, 9] = 500
+        write_volume(folder / f"{name}.nii.gz", Volume(array, np.eye(4)))
+    return folder
+
+
+def run_all(model, scans, out, **options):
+    return predict(model, [scans], out, tile_memory=MEMORY, **options)
+
+
+def written(out):
+    return sorted(path.name for path in out.glob("*.nii.gz"))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def write_text(path):
+    path.write_text("no scan, but words")
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut, write_text, empty])
+def test_damaged_scan_does_not_stop_the_others(tmp_path, model, scans, damage):
+    damage(scans / "b.nii.gz")
+    for _ in range(2):
+        with pytest.raises(CasesFailed) as error:
+            run_all(model, scans, tmp_path / "out")
+        (failure,) = error.value.failures
+        assert str(failure).startswith(f"{scans}/b.nii.gz: ")
+        assert written(tmp_path / "out") == ["a.nii.gz", "c.nii.gz"]
+        assert error.value.result == [
+            tmp_path / "out" / name for name in ("a.nii.gz", "c.nii.gz")
+        ]
+
+
+def test_channel_that_is_damaged_does_not_stop_the_others(
+    tmp_path, make_model, scans
+):
+    model = make_model(num_channels=2)
+    for name in "abc":
+        (scans / f"{name}.nii.gz").rename(scans / f"{name}_0000.nii.gz")
+        shutil.copy(
+            scans / f"{name}_0000.nii.gz", scans / f"{name}_0001.nii.gz"
+        )
+    cut(scans / "a_0001.nii.gz")
+    (scans / "c_0001.nii.gz").unlink()
+    with pytest.raises(CasesFailed) as error:
+        run_all(model, scans, tmp_path / "out")
+    starts = [str(failure).split(": ")[0] for failure in error.value.failures]
+    assert set(starts) == {f"{scans}/{n}_0001.nii.gz" for n in "ac"}
+    assert written(tmp_path / "out") == ["b.nii.gz"]
+
+
+def test_scan_that_fails_by_itself_does_not_stop_the_others(
+    tmp_path, model, scans, monkeypatch
+):
+    def fail_once(*args, **options):
+        if (
+            not (tmp_path / "out/b.nii.gz").exists()
+            and (tmp_path / "out/a.nii.gz").exists()
+        ):
+            monkeypatch.setattr(target, _threshold)
+            raise RuntimeError("no such kernel\nmore of it")
+        return _threshold(*args, **options)
+
+    target = "keras_isample.commands.predict.predict_volume"
+    monkeypatch.setattr(target, fail_once)
+    calls = []
+    with pytest.raises(CasesFailed, match="b: failed by itself") as error:
+        run_all(
+            model,
+            scans,
+            tmp_path / "out",
+            progress=lambda *call: calls.append(call),
+        )
+    assert "RuntimeError: no such kernel)" in str(error.value)
+    assert written(tmp_path / "out") == ["a.nii.gz", "c.nii.gz"]
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert len(run_all(model, scans, tmp_path / "out")) == 3
+
+
+def test_failure_of_every_scan_is_raised_as_it_is(
+    tmp_path, model, scans, monkeypatch
+):
+    def fail(*args, **options):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("keras_isample.commands.predict.predict_volume", fail)
+    with pytest.raises(RuntimeError, match="out of order"):
+        run_all(model, scans, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_second_call_does_what_is_missing(tmp_path, model, scans, caplog):
+    out = tmp_path / "out"
+    expected = run_all(model, scans, out)
+    before = {path: path.stat().st_mtime_ns for path in expected}
+    (out / "b.nii.gz").unlink()
+    said = []
+    assert run_all(model, scans, out, say=said.append) == expected
+    assert said == [str(out / "b.nii.gz")]
+    assert f"{out}: 2 of 3 label maps already there, kept." in caplog.text
+    for name in "ac":
+        path = out / f"{name}.nii.gz"
+        assert path.stat().st_mtime_ns == before[path]
+
+
+def test_missing_probabilities_are_added(tmp_path, model, scans):
+    out = tmp_path / "out"
+    run_all(model, scans, out)
+    run_all(model, scans, out, probabilities=True)
+    assert len(written(out)) == 6
+    said = []
+    run_all(model, scans, out, probabilities=True, say=said.append)
+    assert said == []
+
+
+def test_corrected_label_map_is_kept_and_said(tmp_path, model, scans, caplog):
+    out = tmp_path / "out"
+    run_all(model, scans, out)
+    (out / "a.nii.gz").write_text("corrected by hand")
+    run_all(model, scans, out)
+    assert (out / "a.nii.gz").read_text() == "corrected by hand"
+    assert f"{out}/a.nii.gz: changed since predict wrote it" in caplog.text
+
+
+def test_label_map_from_something_else_is_not_taken(
+    tmp_path, model, scans, make_model
+):
+    out = tmp_path / "out"
+    run_all(model, scans, out)
+    text = refusal(model, [scans], out, postprocess="none")
+    assert "a.nii.gz: exists already, predicted with another --post" in text
+    text = refusal(make_model("other.keras"), [scans], out)
+    assert "exists already, predicted with another model" in text
+    shutil.copy(scans / "a.nii.gz", tmp_path / "b.nii.gz")
+    array = np.zeros((9, 9, 9), np.int16)
+    path = tmp_path / "b.nii.gz"
+    write_volume(path, Volume(array, np.eye(4)), overwrite=True)
+    text = refusal(model, [path], out)
+    assert "b.nii.gz: exists already, predicted from another scan" in text
+    assert "--overwrite" in text
+
+
+def test_predictions_in_a_sub_folder_are_no_scans(tmp_path, model, scans):
+    for _ in range(2):
+        assert len(run_all(model, scans, scans / "predictions")) == 3
+    assert written(scans) == ["a.nii.gz", "b.nii.gz", "c.nii.gz"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_scans_are_never_replaced(tmp_path, model, scans, overwrite):
+    before = {path.name: path.read_bytes() for path in scans.iterdir()}
+    text = refusal(model, [scans], scans, overwrite=overwrite)
+    assert "--overwrite" not in text
+    after = {path.name: path.read_bytes() for path in scans.iterdir()}
+    assert after == before
+
+
+def test_tables_of_someone_else_are_never_replaced(tmp_path, model, scans):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "labels.txt").write_text("1 255 0 0 my own")
+    for overwrite in (True, False):
+        text = refusal(model, [scans], out, overwrite=overwrite)
+        assert "labels.txt: exists already, with other contents" in text
+    assert os.listdir(out) == ["labels.txt"]
+
+
+def test_removed_components_are_said(tmp_path, model, scans, caplog):
+    run_all(model, scans, tmp_path / "out")
+    assert "a: removed 1 component of bright (1 voxel); " in caplog.text
+    caplog.clear()
+    run_all(model, scans, tmp_path / "none", postprocess="none")
+    assert "removed" not in caplog.text
+
+
+def test_class_that_is_left_whole_keeps_its_islands(
+    tmp_path, make_model, scans, caplog
+):
+    model = make_model(whole=(1,))
+    path, *_ = run_all(model, scans, tmp_path / "out")
+    assert read_label_map(path).array.sum() == 4**3 + 1
+    assert "removed" not in caplog.text
+
+
+def test_scan_that_is_no_ct_is_said(tmp_path, model, scans, caplog):
+    path = scans / "b.nii.gz"
+    array = read_volume(path).array + 1000
+    write_volume(path, Volume(array, np.eye(4)), overwrite=True)
+    run_all(model, scans, tmp_path / "out")
+    assert f"{path}: values do not look like CT in Hounsfield" in caplog.text
+    assert caplog.text.count("Hounsfield") == 1
+
+
+def test_empty_label_map_is_said(tmp_path, model, scans, caplog):
+    array = np.full((12, 12, 12), -500, np.int16)
+    array[0] = -300
+    path = scans / "b.nii.gz"
+    write_volume(path, Volume(array, np.eye(4)), overwrite=True)
+    run_all(model, scans, tmp_path / "out")
+    assert f"{path}: nothing was found in it" in caplog.text
+    assert f"{scans}/a.nii.gz: nothing" not in caplog.text
+
+
+def test_scan_of_which_nothing_is_left_is_refused(
+    tmp_path, threshold_model, scan
+):
+    # Trained at 1 x 1 x 1.5 mm, as models are that know of no other spacing.
+    threshold_model().save(tmp_path / "model.keras")
+    image = nib.load(scan)
+    array = np.asarray(image.dataobj)
+    affine = image.affine.copy()
+    affine[:3] /= 1000
+    nib.save(nib.Nifti1Image(array, affine), scan)
+    text = refusal(tmp_path / "model.keras", [scan], tmp_path / "out")
+    assert f"{scan}: has " in text and "no more than 1x1x1" in text
+    assert "use a run that was trained" in text
+    assert not list(tmp_path.glob("out/*.nii.gz"))
 
 
 def test_damaged_scan_is_named(tmp_path, ball_run, scan):

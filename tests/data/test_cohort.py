@@ -227,6 +227,16 @@ def test_only_sub_folder_is_entered(tmp_path):
     assert read_cohort(tmp_path).cases[0].name == "a"
 
 
+def test_only_data_set_among_sub_folders_is_entered(tmp_path):
+    write_folders(tmp_path / "set", {"a": box((0, 1))}, {"liver": 1})
+    for other in ("predictions", "runs/x/evaluation"):
+        (tmp_path / other).mkdir(parents=True)
+    assert read_cohort(tmp_path).cases[0].name == "a"
+    write_folders(tmp_path / "set2", {"b": box((0, 1))}, {"liver": 1})
+    with pytest.raises(InputError, match="no data set recognized"):
+        read_cohort(tmp_path)
+
+
 def test_missing_empty_and_file_paths_are_told_apart(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read_cohort(tmp_path / "nothing")

@@ -232,6 +232,78 @@ def test_case_name_that_is_no_file_name_is_refused(tmp_path, name):
         read_case_table(table)
 
 
+def test_many_values_without_names_are_warned_of(tmp_path, caplog):
+    touch(tmp_path, "images/a.nii.gz")
+    (tmp_path / "labels").mkdir()
+    array = np.arange(64, dtype=np.uint8).reshape(4, 4, 4)
+    path = tmp_path / "labels/a.nii.gz"
+    nib.save(nib.Nifti1Image(array % 31, np.eye(4)), path)
+    assert len(read(tmp_path, "").structures) == 30
+    assert not caplog.records
+    nib.save(nib.Nifti1Image(array, np.eye(4)), path)
+    assert len(read(tmp_path, "").structures) == 63
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert "its label maps hold 63 values without names, as soft" in text
+
+
+def test_many_values_with_names_are_not_warned_of(tmp_path, caplog):
+    labels = {f"organ {k}": k for k in range(64)}
+    write(tmp_path, "a", dataset={"labels": labels})
+    assert len(read(tmp_path, "").structures) == 63
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "images, label, words",
+    [
+        (
+            ["case0_0000", "case1_0000"],
+            "Case0_seg",
+            "images/case0_0000.nii.gz and labels/Case0_seg.nii.gz. Give "
+            "labels the names of their images, as by renaming "
+            "Case0_seg.nii.gz to case0.nii.gz",
+        ),
+        (
+            ["scan_012", "scan_002", "scan_02b"],
+            "mask-scan_02",
+            "images/scan_002.nii.gz and labels/mask-scan_02.nii.gz",
+        ),
+        (["x"], "y", "images/x.nii.gz and labels/y.nii.gz"),
+    ],
+)
+def test_names_that_do_not_match_name_the_nearest_pair(
+    tmp_path, images, label, words
+):
+    write(tmp_path)
+    touch(tmp_path, *(f"images/{name}.nii.gz" for name in images))
+    touch(tmp_path, f"labels/{label}.nii.gz", "labels/zzz9.nii.gz")
+    with pytest.raises(InputError) as error:
+        read(tmp_path, "")
+    text = str(error.value)
+    assert text.startswith(f"{tmp_path}: no case has both an image and a label")
+    assert words in text and "\n" not in text
+
+
+def test_left_out_files_are_told_with_their_nearest_partners(tmp_path):
+    write(tmp_path, "p1", "p2")
+    touch(tmp_path, *(f"images/p{i}.nii.gz" for i in (3, 4)))
+    touch(tmp_path, *(f"labels/P{i}_seg.nii.gz" for i in (4, 3)))
+    assert read(tmp_path, "").notes == (
+        "p3, p4: image without label, left out",
+        "P3_seg, P4_seg: label without image, left out",
+        "if they belong together, rename labels: P3_seg.nii.gz to p3.nii.gz, "
+        "P4_seg.nii.gz to p4.nii.gz",
+    )
+
+
+def test_table_pairs_what_no_names_pair(tmp_path):
+    write(tmp_path)
+    touch(tmp_path, "images/p1.nii.gz", "labels/q9.nii.gz")
+    write_table(tmp_path, "p1,images/p1.nii.gz,labels/q9.nii.gz,train")
+    assert len(read(tmp_path, "").cases) == 1
+
+
 @pytest.fixture
 def opened(monkeypatch):
     """Names of the label maps that are opened."""

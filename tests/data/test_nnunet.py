@@ -166,6 +166,56 @@ def test_unusable_labels_are_refused(tmp_path, labels, problem):
         read(tmp_path, "")
 
 
+@pytest.mark.parametrize("value", [[1], [[1]], "1", ["1"], " 1 ", 1.0, [1.0]])
+def test_one_value_may_be_written_in_several_ways(tmp_path, value):
+    labels = {"background": [0], "organ": value, "lesion": 2}
+    write(tmp_path, one_case(), labels=labels)
+    assert read(tmp_path, "").structures == {"organ": 1, "lesion": 2}
+
+
+@pytest.mark.parametrize("value", [[], [[]], 1.5, "1.5", None, {"a": 1}])
+def test_what_is_no_value_is_refused(tmp_path, value):
+    labels = {"background": 0, "organ": value}
+    write(tmp_path, one_case(), labels=labels)
+    with pytest.raises(InputError, match="label 'organ' has the value"):
+        read(tmp_path, "")
+
+
+@pytest.mark.parametrize("value", [[1, 2], [[1, 2]], ["1", "2"]])
+def test_regions_are_refused(tmp_path, value):
+    labels = {"background": 0, "organ": value}
+    write(tmp_path, one_case(), labels=labels)
+    with pytest.raises(InputError, match="a region made of several values"):
+        read(tmp_path, "")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"unknown": 0, "background": 1, "liver": 2},
+        {"Background ": 3, "liver": 2},
+        {"0": "air", "1": "background", "2": "liver"},
+    ],
+)
+def test_a_structure_called_background_is_refused(tmp_path, labels):
+    write(tmp_path, one_case(), labels=labels)
+    with pytest.raises(InputError, match="which is what voxels of value 0"):
+        read(tmp_path, "")
+
+
+def test_the_value_0_may_have_any_name(tmp_path):
+    write(tmp_path, one_case(), labels={"BACKGROUND": 0, "liver": 2})
+    assert read(tmp_path, "").structures == {"liver": 2}
+
+
+def test_names_that_do_not_match_name_the_nearest_pair(tmp_path):
+    files = ["imagesTr/a_1_0000.nii.gz", "labelsTr/A-1_seg.nii.gz"]
+    write(tmp_path, files)
+    with pytest.raises(InputError) as error:
+        read(tmp_path, "")
+    assert "renaming A-1_seg.nii.gz to a_1.nii.gz" in str(error.value)
+
+
 def test_unknown_file_ending_is_refused(tmp_path):
     write(tmp_path, one_case(), file_ending=".nrrd")
     with pytest.raises(InputError, match="'.nrrd' files"):

@@ -301,6 +301,19 @@ def test_overwrite_spares_files_that_are_no_phantom(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["predictions/a.nii.gz", "notes.txt"])
+def test_overwrite_spares_what_was_put_beside_a_phantom(tmp_path, name):
+    write_phantom(tmp_path / "a", cases=1, shape=(16, 16, 16))
+    mine = tmp_path / "a" / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(InputError, match="is no part of the phantom"):
+        write_phantom(
+            tmp_path / "a", cases=1, shape=(16, 16, 16), overwrite=True
+        )
+    assert mine.read_text() == "mine"
+
+
 def test_interrupted_writer_leaves_nothing(tmp_path):
     def stop(done, cases):
         raise KeyboardInterrupt

@@ -136,3 +136,8 @@ def test_structures_of_equal_names_are_refused():
 def test_class_is_written_with_what_it_merges():
     assert str(KIDNEY) == "kidney (right_kidney + left_kidney)"
     assert str(LabelClass("liver", ("Liver",))) == "liver"
+
+
+def test_no_structure_may_be_the_background():
+    with pytest.raises(InputError, match="names a structure 'Background'"):
+        choose_classes(("liver", "Background"), None)

@@ -7,11 +7,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.errors import InputError
 from keras_isample.experiments.program import experiment_program
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
+from keras_isample.progress import LineReporter
 
 
 class FakeExperiment:
@@ -49,8 +49,7 @@ def test_options_reach_the_function_and_the_experiment():
     assert experiment.options.pop("train") is False
     assert experiment.options.pop("say") is click.echo
     assert experiment.options.pop("command_line") == sys.argv
-    (callback,) = experiment.options.pop("callbacks")
-    assert isinstance(callback, ProgressReport)
+    assert isinstance(experiment.options.pop("reporter"), LineReporter)
     assert experiment.options == {}
 
 

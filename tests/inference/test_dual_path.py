@@ -101,6 +101,34 @@ def test_sizes_that_are_no_multiple_of_4(model, predictor, shape):
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
 
+BOXES = [
+    np.s_[8:20, 4:8, 0:16],
+    np.s_[0:4, 0:4, 0:4],
+    np.s_[20:30, 12:22, 16:27],
+]
+
+
+@pytest.mark.parametrize("occupied", [np.s_[:, :, :], np.s_[22:25, 3:9, 2:8]])
+def test_boxes_equal_the_whole_scan(model, occupied):
+    stored = np.full((1, 30, 22, 27), AIR, np.int16)
+    stored[0][occupied] = noise((30, 22, 27))[0][occupied]
+    scan = scan_of(stored)
+    whole = assembled(DualPathPredictor(model), scan)
+    for predictor in (DualPathPredictor(model), predictor_of_tiles(model, 8)):
+        covered = np.zeros(scan.shape, int)
+        for start, tile in predictor.tiles(scan, BOXES):
+            place = tuple(
+                slice(a, a + n)
+                for a, n in zip(start, tile.shape[:3], strict=True)
+            )
+            covered[place] += 1
+            assert tile == pytest.approx(whole[place], abs=1e-5)
+        expected = np.zeros(scan.shape, int)
+        for box in BOXES:
+            expected[box] = 1
+        assert (covered == expected).all()
+
+
 @pytest.mark.parametrize(
     ("most", "pieces"),
     [
@@ -134,9 +162,16 @@ def test_pieces_of_several_rows(model, predictor, monkeypatch, most, pieces):
     assert result == pytest.approx(expected, abs=1e-5)
 
 
-def seen_in_pieces(model, monkeypatch, scan, most):
+def test_a_small_tile_is_one_piece(model, monkeypatch):
+    scan = scan_of(noise((24, 24, 20)))
+    _, found = seen_in_pieces(model, monkeypatch, scan, 2048, least=216)
+    assert found == [(6, 6, 5)]
+
+
+def seen_in_pieces(model, monkeypatch, scan, most, least=1):
     """The tile, and the sizes of the pieces in context voxels."""
     monkeypatch.setattr(dual_path_parts, "_PIECE", most)
+    monkeypatch.setattr(dual_path_parts, "_LEAST_PIECE", least)
     predictor = DualPathPredictor(model)
     run, pieces = predictor._parts._run_head, []
 
@@ -194,8 +229,9 @@ def test_air_at_the_reach_of_the_path_is_not_taken_for_empty():
     scan = Scan(stored, (1.0,), (0.0,), (0,))
     result = assembled(DualPathPredictor(model), scan)
     # Predicted 14 voxels away, from 0 to 28, and not beyond.
-    assert (result[:29, ..., 1] == 1).all()
-    assert (result[29:, ..., 1] == 0.5).all()
+    # Without oneDNN the softmax of 1e30 is one unit in the last place below 1.
+    assert result[:29, ..., 1] == pytest.approx(1.0, abs=1e-6)
+    assert result[29:, ..., 1] == pytest.approx(0.5, abs=1e-6)
 
 
 def test_nothing_but_air(model, predictor):
@@ -319,7 +355,8 @@ def test_later_weights_are_seen(randomize):
     model.set_weights(small_model(randomize, 5).get_weights())
     after = assembled(predictor, scan)
     assert np.abs(after - before).max() > 1e-2
-    assert after == pytest.approx(one_pass(model, scan), abs=1e-5)
+    # Without oneDNN, on AVX2, up to 1.3e-5: these weights magnify rounding.
+    assert after == pytest.approx(one_pass(model, scan), abs=1e-4)
 
 
 @pytest.mark.parametrize("origin", [(0, 0, 0), (8, 12, 8), (12, 4, 4)])
@@ -386,7 +423,7 @@ def wide(randomize, monkeypatch):
     if not DualPathPredictor(model)._parts.has_winograd:
         pytest.skip("on TensorFlow without a GPU alone")
     monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 36**3 + 1)
-    monkeypatch.setattr(winograd, "_cores", lambda: 1)
+    monkeypatch.setattr(winograd, "usable_cores", lambda: 1)
     monkeypatch.setattr(winograd, "_compiled", set())
     return model
 

@@ -7,12 +7,18 @@ import keras
 import numpy as np
 import pytest
 
+from keras_isample.inference import predictor
 from keras_isample.inference import predictor_for
+from keras_isample.inference.dual_path import DualPathPredictor
+from keras_isample.inference.full_volume import predict_label_map
 from keras_isample.inference.plain import PlainPredictor
+from keras_isample.inference.predictor import share_among
 from keras_isample.inference.slices import SlicePredictor
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
 from keras_isample.models import unet3plus
+
+VOLUME = (None, None, None, 1)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +41,24 @@ def test_another_tile_memory_is_another_predictor(model):
 def test_two_models_have_two_predictors(model):
     other = dual_path_resnet(2, width=0.1)
     assert predictor_for(other) is not predictor_for(model)
+
+
+def test_several_gpus_share_scans(model, monkeypatch):
+    """Unless their user has chosen others, or one."""
+    made = []
+    monkeypatch.setattr(
+        predictor, "SharingPredictor", lambda make, names: made.append(names)
+    )
+    several = ("gpu:0", "gpu:1")
+    monkeypatch.setattr(predictor, "_visible_gpus", lambda: several)
+    other = dual_path_resnet(2, width=0.1)
+    predictor_for(other)
+    assert made == [several]
+    share_among(other, ["gpu:1"])
+    predictor_for(other)
+    assert made == [several, ("gpu:1",)]
+    share_among(other, [])
+    assert isinstance(predictor_for(other), DualPathPredictor)
 
 
 def test_a_model_that_is_no_longer_used_is_freed():
@@ -80,3 +104,34 @@ def test_an_unknown_network_is_named():
     model.metadata["network"] = "v-net"
     with pytest.raises(ValueError, match="of network 'v-net'"):
         predictor_for(model)
+
+
+@pytest.mark.parametrize(
+    ("make", "memory", "axis"),
+    [
+        (lambda: dual_path_resnet(2, width=0.1), 700_000, None),
+        (lambda: unet(2, input_shape=VOLUME, filters=(2, 3)), 250_000, None),
+        (lambda: unet(2, filters=(2, 3)), 100_000, 0),
+        (lambda: unet(2, filters=(2, 3)), 100_000, 2),
+    ],
+)
+def test_progress_is_told_tile_by_tile(make_case, make, memory, axis):
+    model = make()
+    if axis is not None:
+        model.metadata["axis"] = axis
+    shape = (60, 12, 10)
+    labels = np.random.default_rng(0).integers(0, 2, shape)
+    case = make_case(labels, 300 * labels)
+    calls = []
+    predict_label_map(
+        model,
+        case.scan(),
+        tile_memory=memory,
+        repeatable=True,
+        progress=lambda *call: calls.append(call),
+    )
+    done = [voxels for voxels, _ in calls]
+    assert len(done) > 2
+    assert done == sorted(set(done))
+    assert done[-1] == np.prod(shape)
+    assert {total for _, total in calls} == {np.prod(shape)}

@@ -774,6 +774,9 @@ def test_cohort_is_trained_on_as_its_partial_says(monkeypatch, caplog):
     monkeypatch.setattr(
         isample, "prepare_cohort", lambda c, **_: seen.append(c) or []
     )
+    monkeypatch.setattr(
+        isample, "check_classes", lambda c, cases: seen.append((c, cases))
+    )
     assert isample._prepare("cohort", 3) == []
-    assert seen == ["cohort"]
+    assert seen == ["cohort", ("cohort", [])]
     assert "a note" in caplog.text

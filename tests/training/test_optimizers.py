@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from keras_isample.training.optimizers import SGD
+from keras_isample.training.optimizers import Adam
+from keras_isample.training.optimizers import AdamW
 from keras_isample.training.optimizers import l2_factor
 from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.optimizers import sgd
@@ -90,3 +92,72 @@ def test_at_a_constant_rate_nothing_differs_from_keras():
 def test_optimizer_is_saved_by_name():
     config = keras.optimizers.serialize(sgd(0.3))
     assert isinstance(keras.optimizers.deserialize(config), SGD)
+
+
+def _pairs(name, **options):
+    """Ours and Keras' optimizer of the same settings."""
+    ours = {"adam": Adam, "adamw": AdamW, "sgd": SGD}[name]
+    theirs = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "sgd": keras.optimizers.SGD,
+    }[name]
+    return [kind(0.03, **options) for kind in (ours, theirs)]
+
+
+def _steps(optimizer, number=7):
+    """Variables and averages after some steps from the same start."""
+    rng = np.random.default_rng(3)
+    start = [rng.normal(size=shape) for shape in ((3, 4), (5,), (1,))]
+    names = ("kernel", "bias", "gamma")
+    variables = [
+        keras.Variable(value.astype("float32"), name=name)
+        for value, name in zip(start, names, strict=True)
+    ]
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma"])
+    optimizer.build(variables)
+    for _ in range(number):
+        gradients = [
+            keras.ops.convert_to_tensor(rng.normal(size=v.shape), "float32")
+            for v in variables
+        ]
+        optimizer.apply(gradients, variables)
+    kept = [*variables, *optimizer.variables[2:]]
+    return [keras.ops.convert_to_numpy(v) for v in kept]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("adam", {}),
+        ("adam", {"use_ema": True, "ema_momentum": 0.6}),
+        ("adamw", {"weight_decay": 0.2}),
+        ("adamw", {"weight_decay": 0.2, "use_ema": True, "ema_momentum": 0.6}),
+        ("sgd", {}),
+        ("sgd", {"momentum": 0.8, "weight_decay": 0.1}),
+        ("adam", {"clipnorm": 0.5}),
+    ],
+)
+def test_steps_are_those_of_keras(name, options):
+    ours, theirs = map(_steps, _pairs(name, **options))
+    if options.get("momentum"):
+        # The velocity of Keras has the rate in it.
+        ours[-3:] = [-0.03 * velocity for velocity in ours[-3:]]
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-7)
+
+
+def test_a_variable_without_gradient_stays():
+    optimizer = make_optimizer("adam", 0.1, 0.0)
+    first, second = keras.Variable([1.0, 2.0]), keras.Variable([3.0])
+    optimizer.build([first, second])
+    optimizer.apply([keras.ops.ones(2), None], [first, second])
+    assert float(second.value[0]) == 3.0
+    assert float(first.value[0]) < 1.0
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_is_saved_by_name(name):
+    optimizer = make_optimizer(name, 0.1, 0.2)
+    config = keras.optimizers.serialize(optimizer)
+    assert type(keras.optimizers.deserialize(config)) is type(optimizer)

@@ -2,8 +2,9 @@
 
 import io
 
-from rich.console import Console
+import pytest
 
+from keras_isample.progress import LineReporter
 from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.population_progress import population_table
 
@@ -17,15 +18,30 @@ def row(epoch, dice=0.5):
     }
 
 
-def lines_of(*calls):
-    stream = io.StringIO()
-    progress = PopulationProgress(stream)
-    for members in calls:
-        progress(members)
-    return stream.getvalue().splitlines()
+def lines(reporter):
+    """All lines but the first, which says that networks are built."""
+    first, *others = reporter._stream.getvalue().splitlines()
+    assert first.startswith("members build their network")
+    return others
 
 
-def test_each_epoch_of_each_member_is_one_line():
+@pytest.fixture
+def reporter(clock):
+    return LineReporter(io.StringIO(), clock=clock, beat=None)
+
+
+@pytest.fixture
+def lines_of(reporter):
+    def lines_of(*calls):
+        with PopulationProgress(reporter) as progress:
+            for members in calls:
+                progress(members, {})
+        return lines(reporter)
+
+    return lines_of
+
+
+def test_each_epoch_of_each_member_is_one_line(lines_of):
     lines = lines_of(
         {0: [row(1)], 1: []},
         {0: [row(1)], 1: [row(1)]},
@@ -38,7 +54,7 @@ def test_each_epoch_of_each_member_is_one_line():
     ]
 
 
-def test_next_period_is_told_too():
+def test_next_period_is_told_too(lines_of):
     lines = lines_of({0: [row(1), row(2)]}, {0: []}, {0: [row(3)]})
     assert [line.split("  ")[1] for line in lines] == [
         "epoch 1",
@@ -47,34 +63,49 @@ def test_next_period_is_told_too():
     ]
 
 
-def test_what_is_not_known_is_not_told():
+def test_what_is_not_known_is_not_told(lines_of):
     (line,) = lines_of({0: [row(1, float("nan"))]})
     assert "Dice" not in line
 
 
-def shown(members):
-    console = Console(file=io.StringIO(), width=80)
-    console.print(population_table(members))
-    return console.file.getvalue().splitlines()
+def test_what_members_are_doing_is_told_every_half_minute(reporter, clock):
+    with PopulationProgress(reporter) as progress:
+        for second in range(70):
+            clock.step(1)
+            doing = {1: f"epoch 1/2  step {second}/99", 2: "waiting"}
+            progress({0: [], 1: [], 2: []}, doing)
+    assert lines(reporter) == [
+        "member 2  epoch 1/2  step 26/99",
+        "member 3  waiting",
+        "member 2  epoch 1/2  step 53/99",
+        "member 3  waiting",
+    ]
+
+
+def test_before_anything_is_known_it_is_told_that_it_goes_on(reporter, clock):
+    with PopulationProgress(reporter):
+        clock.step(30)
+        reporter.tick()
+    assert lines(reporter) == ["still training a population, 0:30"]
 
 
 def test_table_has_a_row_for_each_member():
-    lines = shown({0: [row(1, 0.7), row(2, 0.6)], 1: []})
+    lines = population_table(
+        {0: [row(1, 0.7), row(2, 0.6)], 1: []}, {1: "starting, 0:03 so far"}
+    )
     assert lines[0].split() == "member epoch rate loss Dice best".split()
     assert lines[1].split() == "1 2 0.05 0.2500 0.6000 0.7000".split()
-    assert lines[2].split() == ["2", "-", "-", "-", "-", "-"]
+    assert lines[2].split()[:6] == ["2", "-", "-", "-", "-", "-"]
+    assert lines[2].endswith("  starting, 0:03 so far")
 
 
-def test_terminal_gets_one_table_redrawn_in_place():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    stream = Terminal()
-    with PopulationProgress(stream) as progress:
-        for epoch in range(1, 4):
-            progress({0: [row(e) for e in range(1, epoch + 1)]})
-    text = stream.getvalue()
-    # Up and clear, before it is drawn again.
-    assert "\x1b[1A" in text
-    assert text.count("best") >= 3
+def test_terminal_gets_the_table(reporter, clock):
+    with PopulationProgress(reporter) as progress:
+        assert progress.rows(clock()) == [
+            ("training a population", None, ["0:00"])
+        ]
+        progress({0: [row(1)]}, {})
+        assert progress.rows(clock()) == [
+            ("member  epoch  rate    loss    Dice    best", None, []),
+            ("     1      1  0.05  0.2500  0.5000  0.5000", None, []),
+        ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 
@@ -52,7 +53,8 @@ def test_what_was_recognized_is_said(ball_run):
 
 
 def test_configuration_is_kept_as_resolved(ball_run, ball_config):
-    assert RunFolder(ball_run.path).config() == ball_config()
+    wanted = ball_config(sample_from="refreshed")
+    assert RunFolder(ball_run.path).config() == wanted
 
 
 def test_manifest_tells_what_was_run(ball_run):
@@ -153,10 +155,11 @@ def test_scans_are_predicted_with_averages_of_the_weights(
 
 def test_error_maps_are_those_of_the_last_update(ball_run):
     folder = RunFolder(ball_run.path).error_map_folder
-    assert sorted(os.listdir(folder)) == [
-        "00000-000003.npy",
-        "00001-000003.npy",
-    ]
+    assert set(os.listdir(folder)) == {
+        f"0000{index}-000003{kind}.npy"
+        for index in range(2)
+        for kind in ("", ".blocks", ".mean")
+    }
 
 
 def test_seed_changes_the_split_unless_it_has_its_own(tmp_path, write_balls):
@@ -197,7 +200,8 @@ def test_run_of_another_process_is_refused(monkeypatch, ball_run, ball_config):
             with pytest.raises(InputError, match=f"process {os.getpid()}"):
                 fit(ball_config(epochs=9), ball_run.path, **options)
     assert (ball_run.path / "history.csv").read_text() == history
-    assert RunFolder(ball_run.path).config() == ball_config()
+    wanted = ball_config(sample_from="refreshed")
+    assert RunFolder(ball_run.path).config() == wanted
 
 
 def test_folder_taken_back_is_made_again_by_who_waited(tmp_path):
@@ -410,6 +414,45 @@ def test_validation_every_second_epoch(tmp_path, ball_config):
     assert 0 <= values.min() < values.max() <= 1
 
 
+def test_all_scans_that_are_prepared_are_counted(ball_config):
+    calls = []
+    data = read_run_data(ball_config())
+    data.prepare(lambda *call: calls.append(call))
+    # Two to train and one to validate with.
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_every_phase_of_a_run_is_shown(tmp_path, ball_config, listener):
+    config = ball_config(epochs=1, steps_per_epoch=2, save_error_maps=True)
+    calls = []
+    fit(
+        config,
+        tmp_path / "run",
+        reporter=listener,
+        progress=lambda *call: calls.append(call),
+    )
+    begun = [line for line in listener.heard if line.startswith("begin ")]
+    assert begun == [
+        "begin reading headers",
+        "begin preparing scans",
+        "begin noting what the scans look like",
+        "begin building the network",
+        "begin compiling the first step",
+        "begin epoch 1/1",
+        "begin normalization",
+        "begin error maps",
+        "begin validation",
+        "begin saving the epoch",
+        "begin saving error maps",
+    ]
+    for title in begun:
+        assert title.replace("begin", "end") in listener.heard
+    assert "epoch 1/1  step 2/2" in listener.heard
+    (line,) = listener.said
+    assert line.startswith("epoch 1/1  loss ")
+    assert calls[-1] == (3, 3)
+
+
 def test_validation_may_take_some_of_its_cases(ball_config):
     cohort = open_cohort(ball_config())
     subsets = set()
@@ -482,10 +525,10 @@ def write_slices(tmp_path):
 
     def write(thicknesses):
         path = tmp_path / "slices"
-        for folder, dtype in (("images", np.int16), ("labels", np.uint8)):
+        for folder, value in (("images", 100), ("labels", 1)):
             (path / folder).mkdir(parents=True)
             for number, thickness in enumerate(thicknesses):
-                values = np.ones((12, thickness, 16), dtype)
+                values = np.full((12, thickness, 16), value, np.uint8)
                 values[0] = 0
                 image = nib.Nifti1Image(values, np.diag([0.7, 5, 0.7, 1]))
                 nib.save(image, path / folder / f"case_{number}.nii.gz")
@@ -539,3 +582,130 @@ def test_evaluating_other_data_needs_no_split_of_them(write_slices):
     settings = {"network": "unet", "fold": "1/5"}
     config = Config.from_settings(write_slices([4, 4]), settings)
     assert len(open_cohort(config).cases) == 2
+
+
+@pytest.fixture
+def lesions(tmp_path):
+    """Four scans with a liver in one piece and a lesion in three."""
+    for index in range(4):
+        labels = np.zeros((12, 12, 12), np.uint8)
+        labels[:6] = 1
+        labels[8:10, 1::4, 1] = 2
+        image = np.random.default_rng(index).integers(-900, 900, labels.shape)
+        for folder, array in (("images", image), ("labels", labels)):
+            (tmp_path / "d" / folder).mkdir(parents=True, exist_ok=True)
+            file = nib.Nifti1Image(array.astype(np.int16), np.eye(4))
+            nib.save(file, tmp_path / "d" / folder / f"case_{index}.nii.gz")
+    names = {"labels": {"background": 0, "liver": 1, "lesion": 2}}
+    (tmp_path / "d/dataset.json").write_text(json.dumps(names))
+    return tmp_path / "d"
+
+
+def test_classes_in_several_places_are_said(tmp_path, lesions, ball_config):
+    said = []
+    config = ball_config(lesions)
+    with run.opened_run(config, tmp_path / "run", say=said.append):
+        pass
+    assert said[-1] == (
+        "in several places, so left whole in predictions: lesion (2 of 2 "
+        "training cases)"
+    )
+
+
+def test_model_knows_what_its_training_cases_were_like(
+    tmp_path, lesions, ball_config
+):
+    data = read_run_data(ball_config(lesions)).prepare()
+    facts = Trainer(ball_config(lesions), data).model.metadata["preprocessing"]
+    assert facts["whole"] == [2]
+    assert facts["smallest"] == [12, 12, 12]
+
+
+def test_images_of_all_parts_are_noted(tmp_path, lesions, ball_config, caplog):
+    shutil.copy(
+        lesions / "images/case_0.nii.gz", lesions / "images/case_1.nii.gz"
+    )
+    table = "case,split\ncase_0,train\ncase_1,test\ncase_2,val\ncase_3,train"
+    (lesions / "cases.csv").write_text(table)
+    with run.opened_run(ball_config(lesions), tmp_path / "run") as (folder, _):
+        noted = folder.manifest()["case_digests"]
+    assert set(noted) == {f"case_{k}" for k in range(4)}
+    assert noted["case_0"] == noted["case_1"]
+    assert "case_0 (train) and case_1 (test) are the same scan" in caplog.text
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("name", ["d", ".", "d/images"])
+def test_data_are_never_replaced_by_a_run(
+    tmp_path, lesions, ball_config, overwrite, name
+):
+    (lesions / "config.toml").write_text("mine")
+    before = sorted(lesions.rglob("*"))
+    with pytest.raises(InputError, match="Choose another --run"):
+        fit(ball_config(lesions), tmp_path / name, overwrite=overwrite)
+    assert sorted(lesions.rglob("*")) == before
+
+
+def test_costs_stand_in_the_manifest(ball_run):
+    facts = RunFolder(ball_run.path).manifest()
+    maps = facts["error_maps"]
+    assert (maps["way"], maps["cases"], maps["budget"]) == ("whole", 2, 0)
+    assert maps["epoch"] > 3 * maps["step"] > 0 < maps["whole"]
+    shares = facts["planned_shares"]
+    assert sum(shares.values()) == pytest.approx(1)
+    ratio = shares["error_maps"] / shares["training"]
+    assert ratio == pytest.approx(maps["whole"] / maps["epoch"])
+
+
+@pytest.fixture(scope="module")
+def block_run(tmp_path_factory, ball_config):
+    """A run whose error maps are refreshed block by block, and its lines."""
+    said = []
+    result = fit(
+        ball_config(error_map_share=0.15, save_error_maps=True),
+        tmp_path_factory.mktemp("blocks") / "run",
+        say=said.append,
+    )
+    return result, said
+
+
+def test_maps_are_refreshed_by_blocks_where_the_share_is_small(block_run):
+    result, said = block_run
+    folder = RunFolder(result.path)
+    facts = folder.manifest()
+    assert facts["error_maps"]["way"] == "blocks"
+    shares = facts["planned_shares"]
+    ratio = shares["error_maps"] / shares["training"]
+    assert ratio == pytest.approx(0.15 / 0.85, abs=1e-6)
+    (line,) = [line for line in said if line.startswith("error maps: ")]
+    assert line.startswith("error maps: block by block, 17.6% of what")
+    assert folder.config().sampling.sample_from == "all"
+    rates = [row["acceptance_rate"] for row in result.rows]
+    assert rates[0] == 1 > rates[2]
+    errors = [row["mean_error"] for row in result.rows]
+    assert all(0 < error < 1 for error in errors[1:])
+
+
+def test_known_and_filled_errors_of_blocks_are_written(block_run):
+    result, _ = block_run
+    saved = sorted((result.path / "error_maps").iterdir())
+    assert 1 <= len(saved) <= 2
+    errors = np.asarray(nib.load(saved[0]).dataobj)
+    assert errors.shape[1:] == (32, 34)
+    assert 0 <= errors.min() < errors.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ({"error_map_cases": "1"}, "--error-map-cases: "),
+        ({"sample_from": "refreshed"}, "--sample-from: "),
+    ],
+)
+def test_whole_maps_beside_a_small_share_leave_nothing_behind(
+    tmp_path, ball_config, settings, option
+):
+    config = ball_config(error_map_share=0.05, **settings)
+    with pytest.raises(InputError, match=option):
+        fit(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -74,6 +74,21 @@ def test_only_runs_are_overwritten(folder):
     assert os.listdir(folder.path) == ["thesis.docx"]
 
 
+def test_data_beside_a_configuration_are_no_run(folder):
+    (folder.path / "images").mkdir(parents=True)
+    folder.config_file.write_text(CONFIG.to_toml())
+    with pytest.raises(InputError, match="is no run"):
+        folder.create(CONFIG, {}, overwrite=True)
+    assert sorted(os.listdir(folder.path)) == ["config.toml", "images"]
+
+
+def test_run_that_was_killed_in_the_beginning_is_overwritten(folder):
+    folder.path.mkdir(parents=True)
+    folder.config_file.write_text("older")
+    folder.create(CONFIG, {"seed": 2}, overwrite=True)
+    assert folder.config() == CONFIG
+
+
 def test_overwritten_run_is_gone_in_the_end(folder):
     older_run(folder)
     folder.create(CONFIG, {"seed": 2}, overwrite=True)

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from keras_isample.volumes import components
+from keras_isample.volumes.components import Removed
+from keras_isample.volumes.components import component_sizes
 from keras_isample.volumes.components import keep_largest_components
 from keras_isample.volumes.components import keep_largest_in_scan
 from keras_isample.volumes.volume import Volume
@@ -134,10 +136,36 @@ def test_of_equal_components_the_same_stays_in_any_orientation(codes):
     change = nib.orientations.axcodes2ornt(codes)
     back = nib.orientations.inv_ornt_aff(change, array.shape)
     turned = Volume(nib.apply_orientation(array, change), affine @ back)
-    kept = keep_largest_in_scan(turned)
+    kept, removed = keep_largest_in_scan(turned)
+    assert removed == {1: Removed(2, 2)}
     np.testing.assert_array_equal(kept.affine, turned.affine)
     expected = np.zeros_like(array)
     expected[0, 6, 7] = 1
     np.testing.assert_array_equal(
         kept.array, nib.apply_orientation(expected, change)
     )
+
+
+def test_class_may_keep_all_its_components():
+    label_map = np.array([1, 0, 1, 1, 0, 2, 0, 2, 2])
+    kept = keep_largest_components(label_map, counts={1: None})
+    np.testing.assert_array_equal(kept, [1, 0, 1, 1, 0, 0, 0, 2, 2])
+
+
+def test_what_was_removed_is_counted():
+    array = np.zeros((3, 3, 12), np.uint8)
+    array[0, 0] = [1, 1, 1, 0, 1, 0, 1, 1, 0, 2, 2, 0]
+    _, removed = keep_largest_in_scan(Volume(array, np.eye(4)))
+    assert removed == {1: Removed(2, 3)}
+
+
+def test_sizes_of_components_are_listed_from_the_largest():
+    label_map = np.array([1, 0, 1, 1, 1, 0, 1, 1, 0, 3, 0, 3])
+    assert component_sizes(label_map, 5, 2) == [[], [3, 2], [], [1, 1], []]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sizes_count_what_shares_a_corner_as_one(order):
+    label_map = np.zeros((4, 4, 1), np.uint8, order=order)
+    label_map[0, 0] = label_map[1, 1] = label_map[3, 3] = 1
+    assert component_sizes(label_map, 2, 3) == [[], [2, 1]]

@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import gzip
 import logging
 import os
@@ -77,7 +78,7 @@ CORPUS = {
         96.5554,
     ),
     "nifti_nibabel/example_nifti2.nii.gz": "is 4D (32x20x12x2)",
-    "nifti_nibabel/functional.nii": "is 4D (17x21x3x20)",
+    "nifti_nibabel/functional.nii": "is 4D (17x21x3x20), as time series are",
     "nifti_nibabel/standard.nii.gz": ((4, 5, 7), "uint8", "RAS", 0, 255),
     "nifti_nibabel/test.mgz": "is 4D (3x4x5x2)",
     "nifti_rs/27/float64.nii": ((3, 3, 3), "float32", "RAS", 0, 26),
@@ -100,11 +101,15 @@ CORPUS = {
 }
 # Label maps have other outcomes than images for these.
 LABEL_REFUSALS = {
+    "nifti_broken/4d_two_channels.nii.gz": "as one-hot labels are",
     "nifti_broken/float64_nan_inf.nii.gz": "has the label nan",
     "nifti_broken/label_float_not_integer.nii.gz": "fractional label 1.0001",
     "nifti_broken/scl_inter_minus1024.nii.gz": "has the negative label -20",
     "nifti_nibabel/anatomical.nii": "has the negative label",
     "nifti_nibabel/doc/source/downloads/someones_anatomy.nii.gz": "fractional",
+    "nifti_nibabel/example_nifti2.nii.gz": "as one-hot labels are",
+    "nifti_nibabel/functional.nii": "as one-hot labels are",
+    "nifti_nibabel/test.mgz": "as one-hot labels are",
 }
 WARNINGS = {
     "nifti_broken/no_qform_no_sform.nii.gz": "orientation is assumed to be LAS",
@@ -733,6 +738,106 @@ def test_scaled_label_map(tmp_path):
     data = patched(nifti(COUNTED % 3), SCL_SLOPE, "<2f", 2, 1)
     labels = read_label_map(saved(tmp_path, data))
     assert np.array_equal(labels.array, COUNTED % 3 * 2 + 1)
+
+
+def stored_labels(tmp_path, labels, dtype):
+    """Labels that nibabel scales into the range of an integer type."""
+    image = nib.Nifti1Image(labels.astype(np.float64), AFFINE)
+    image.header.set_data_dtype(dtype)
+    path = tmp_path / f"{np.dtype(dtype).name}.nii"
+    nib.save(image, path)
+    assert nib.load(path).dataobj.slope != 1
+    return path
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 11, 40, 90])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u2"])
+def test_labels_scaled_by_the_header_are_read(tmp_path, dtype, most):
+    labels = COUNTED % (most + 1)
+    path = stored_labels(tmp_path, labels, dtype)
+    read = read_label_map(path)
+    assert read.array.dtype == np.uint8
+    assert np.array_equal(read.array, labels)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2"])
+def test_sparse_labels_scaled_by_the_header_are_read(tmp_path, dtype):
+    labels = np.where(COUNTED % 2, 100, 3 * (COUNTED % 4 == 0))
+    path = stored_labels(tmp_path, labels, dtype)
+    assert np.array_equal(read_label_map(path).array, labels)
+
+
+@pytest.mark.parametrize("dtype, top", [("u1", 255), ("i1", 127), ("i2", 999)])
+def test_mask_with_a_slope_and_an_intercept_is_read(tmp_path, dtype, top):
+    stored = np.where(COUNTED % 3, top, 0).astype(dtype)
+    data = patched(nifti(stored), SCL_SLOPE, "<2f", 1 / top, 0)
+    labels = read_label_map(saved(tmp_path, data)).array
+    assert np.array_equal(labels, stored > 0)
+    data = patched(nifti(stored), SCL_SLOPE, "<2f", -1 / top, 1)
+    labels = read_label_map(saved(tmp_path, data)).array
+    assert np.array_equal(labels, stored == 0)
+
+
+@pytest.mark.parametrize(
+    "dtype, slope, intercept, label",
+    [
+        ("u1", 1 / 255, 0, "0.00392157"),
+        ("i2", 1 / 32767, 0, "3.05185e-05"),
+        ("i2", 1, 0.5, "0.5"),
+        ("i2", 1.5, 0, "1.5"),
+        ("i2", 0.5, 0, "0.5"),
+    ],
+)
+def test_scaled_soft_labels_are_refused(
+    tmp_path, dtype, slope, intercept, label
+):
+    data = nifti((COUNTED == 40).astype(dtype))
+    data = patched(data, SCL_SLOPE, "<2f", slope, intercept)
+    text = refusal(saved(tmp_path, data), read_label_map)
+    assert f"fractional label {label}, " in text
+    assert "scales stored numbers" in text
+
+
+def test_scaled_negative_labels_are_refused(tmp_path):
+    data = patched(nifti(COUNTED % 3), SCL_SLOPE, "<2f", 0.5, -1)
+    text = refusal(saved(tmp_path, data), read_label_map)
+    assert "negative label -1" in text or "fractional label -0.5" in text
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5, 6), (1, 1, 4, 5, 6, 1)])
+def test_leading_axes_of_one_are_dropped_and_this_is_said(tmp_path, shape):
+    path = saved(tmp_path, nifti(COUNTED.reshape(shape)))
+    volume, (line,) = warned(path)
+    assert np.array_equal(volume.array, COUNTED)
+    assert np.array_equal(volume.affine, AFFINE)
+    assert "the leading 1 is dropped" in line
+    assert read_grid(path, warn=str).shape == (4, 5, 6)
+
+
+def test_a_single_slice_across_the_first_axis_stays_one(tmp_path):
+    volume, lines = warned(saved(tmp_path, nifti(COUNTED[:1])))
+    assert volume.array.shape == (1, 5, 6)
+    assert not lines
+
+
+def test_a_time_series_is_called_one(tmp_path):
+    data = nifti(np.zeros((6, 5, 4, 30), np.int16))
+    text = refusal(saved(tmp_path, data))
+    assert "is 4D (6x5x4x30), as time series are: 30 volumes. Save the" in text
+
+
+def test_channels_that_come_first_are_split_along_the_first_axis(tmp_path):
+    data = nifti(np.zeros((2, 16, 15, 14), np.int16))
+    text = refusal(saved(tmp_path, data))
+    assert "is 4D (2x16x15x14). Split it along its first axis into" in text
+
+
+@pytest.mark.parametrize("shape", [(16, 15, 14, 3), (3, 16, 15, 14)])
+def test_one_hot_labels_are_called_so(tmp_path, shape):
+    path = saved(tmp_path, nifti(np.zeros(shape, np.uint8)))
+    for read in (read_label_map, functools.partial(read_grid, labels=True)):
+        assert "as one-hot labels are" in refusal(path, read)
+        assert "argmax" in refusal(path, read)
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])

@@ -6,6 +6,7 @@ import pytest
 
 from keras_isample.volumes import resampling
 from keras_isample.volumes.resampling import axis_positions
+from keras_isample.volumes.resampling import remaining_labels
 from keras_isample.volumes.resampling import resample_slabs
 from keras_isample.volumes.resampling import resample_volume
 from keras_isample.volumes.resampling import resampled_shape
@@ -286,3 +287,21 @@ def test_slabs_are_clipped_before_they_are_interpolated():
     ((_, slab),) = resample_slabs(volume, (2, 2, 2), (-1000, 1000))
     assert slab.max() == 500
     assert array.max() == 5000
+
+
+@pytest.mark.parametrize(
+    "spacing", [(1, 1, 1), (2, 2, 2), (5, 4, 3), (0.7,) * 3]
+)
+def test_remaining_labels_are_those_of_the_resampled_map(spacing):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        array = np.zeros((14, 13, 12), np.uint8)
+        array[2:9, 3:10, 1:11] = 1
+        for label in range(2, 6):
+            start = rng.integers(0, 10, 3)
+            stop = start + rng.integers(1, 4, 3)
+            array[tuple(map(slice, start, stop))] = label
+        volume = Volume(array, np.diag([1.0, 1, 1, 1]))
+        resampled = resample_volume(volume, spacing, kind="labels")
+        expected = set(np.unique(resampled.array).tolist())
+        assert remaining_labels(volume, spacing) == expected

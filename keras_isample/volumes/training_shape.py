@@ -1,0 +1,107 @@
+"""Whether a scan can be brought to the training spacing at all.
+
+A wrong unit or voxel size in a header leaves single voxels of a scan, or asks
+for more memory than there is. Both are known before anything is allocated.
+"""
+
+import contextlib
+import math
+import os
+import resource
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from keras_isample.errors import InputError
+from keras_isample.volumes.grid import format_shape
+from keras_isample.volumes.resampling import kept_spacing
+from keras_isample.volumes.resampling import resampled_shape
+
+_BYTES_PER_VOXEL = 10
+"""Of one channel: intensities, their box means and labels while they are
+prepared."""
+
+_ENOUGH = 8
+"""Voxels of an axis at the training spacing that are enough of any number."""
+
+_MOST_OF_ONE = 3
+"""Fewer, n, are too few of an axis of this times n squared or more: 1 of 3, 2
+of 12, 5 of 75."""
+
+CURE = (
+    "Correct the unit or the voxel size in its header, or choose a --spacing "
+    "that suits it (native keeps its own)"
+)
+CURE_OF_RUN = (
+    "Correct the unit or the voxel size in its header, or use a run that was "
+    "trained at a --spacing that suits it"
+)
+
+
+def check_training_shape(
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    new_spacing: Sequence[float] | None,
+    source: str | PathLike,
+    *,
+    num_channels: int = 1,
+    cure: str = CURE,
+) -> tuple[int, ...]:
+    """Checks what a scan becomes at the training spacing.
+
+    Args:
+        shape: Its voxels along each axis.
+        spacing: Its spacing, in mm.
+        new_spacing: Training spacing of the same axes; `None` keeps its own.
+        source: Its file.
+        num_channels: Channels that it has.
+        cure: What to do about it.
+
+    Returns:
+        Voxels along each axis at the training spacing.
+
+    Raises:
+        InputError: If an axis of many voxels has next to none there, or the
+            scan is larger than the memory of this machine.
+    """
+    new_spacing = kept_spacing(shape, spacing, new_spacing or spacing)
+    new_shape = resampled_shape(shape, spacing, new_spacing)
+    found = (
+        f"has {format_shape(shape)} voxels of {_sizes(spacing)} mm, "
+        f"{{}} {format_shape(new_shape)} at the training spacing of "
+        f"{_sizes(new_spacing)} mm"
+    )
+    if any(map(_is_lost, shape, new_shape)):
+        raise InputError(
+            source, found.format("which would be no more than"), cure
+        )
+    needed = math.prod(new_shape) * num_channels * _BYTES_PER_VOXEL
+    memory = memory_bytes()
+    if needed > memory:
+        raise InputError(
+            source,
+            found.format("which would become")
+            + f": {needed / 2**30:,.0f} GiB, where this machine has "
+            f"{memory / 2**30:,.0f}",
+            cure,
+        )
+    return new_shape
+
+
+def _is_lost(size, new_size):
+    return new_size < _ENOUGH and size >= _MOST_OF_ONE * new_size**2
+
+
+def memory_bytes() -> int:
+    """Memory that this process may use at most."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        # "max" where there is no limit.
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int(Path("/sys/fs/cgroup", name).read_text()))
+    return min(limit for limit in limits if limit > 0)
+
+
+def _sizes(spacing):
+    return "x".join(f"{size:.4g}" for size in spacing)
