@@ -181,7 +181,11 @@ class ErrorMapProcess:
                 answer = b""
             if not answer.endswith(b"\n"):
                 break
-            if json.loads(answer) != task[1]:
+            found = json.loads(answer)
+            if isinstance(found, list):
+                self._refuse(*found)
+                break
+            if found != task[1]:
                 raise ValueError(f"the answer {answer!r}")
             self._note(task)
         return self._end()
@@ -224,7 +228,7 @@ class ErrorMapProcess:
     def _bury(self, reason):
         with self._changed:
             self._process = None
-            if self._closed:
+            if self._closed or self._failure:
                 return
             self._deaths += 1
         if self._deaths > RESTARTS:
@@ -238,12 +242,15 @@ class ErrorMapProcess:
             )
 
     def _fail(self, problem):
+        self._refuse(
+            "--error-maps",
+            f"the process of concurrent maps {problem}",
+            "Mend that, or use --error-maps epoch",
+        )
+
+    def _refuse(self, source, problem, cure):
         with self._changed:
-            self._failure = (
-                "--error-maps",
-                f"the process of concurrent maps {problem}",
-                "Mend that, or use --error-maps epoch",
-            )
+            self._failure = source, problem, cure
             self._changed.notify_all()
 
 

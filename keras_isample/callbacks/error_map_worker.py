@@ -2,8 +2,10 @@
 
 It reads one task a line from its standard input, in JSON: the facts of a
 prepared case, the version of the weights, the seed of the rounding and the file
-to write. The answer is a line when it is written. It ends when its input
-does, so that it never outlives the training, even one that was killed.
+to write. The answer is a line when it is written; what it cannot do for lack
+of room on the disk, say, is a list of three texts, those of an `InputError`. It
+ends when its input does, so that it never outlives the training, even one that
+was killed.
 """
 
 import json
@@ -13,6 +15,8 @@ import threading
 import traceback
 from pathlib import Path
 from queue import SimpleQueue
+
+from keras_isample.errors import InputError
 
 NICENESS = 10
 """Training goes first where both want the same processor."""
@@ -35,8 +39,13 @@ def main(folder, tile_memory):
     try:
         size = None if tile_memory == "None" else int(tile_memory)
         _answer(tasks, answers, Path(folder), size)
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
+        if isinstance(error, InputError):
+            # The same would happen again.
+            refusal = [error.source, error.problem, error.cure]
+            answers.write(json.dumps(refusal) + "\n")
+            answers.flush()
         # The usual way out would stumble over the thread.
         os._exit(1)
 

@@ -232,7 +232,7 @@ class RunFolder:
         Raises:
             InputError: If they are others, or other parts.
         """
-        known = _part_of_each(self.manifest()["cases"])
+        known = _part_of_each(self.manifest().get("cases", cases))
         found = _part_of_each(cases)
         moved = {
             name: part

@@ -24,6 +24,9 @@ with open(folder / "started", "a") as file:
     print(os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"], file=file)
 for line in sys.stdin:
     task = json.loads(line)
+    if (folder / "refuse").exists():
+        print(json.dumps(["a.npy", "is no place", "Choose"]), flush=True)
+        raise SystemExit
     if (folder / "die").exists():
         times = int((folder / "die").read_text())
         (folder / "die").write_text(str(times - 1))
@@ -155,6 +158,16 @@ def test_deaths_in_a_row_are_an_error(process, weights):
     assert len(starts(weights)) == 4
     with pytest.raises(InputError, match="--error-maps"):
         process.finished()
+
+
+def test_what_the_process_refuses_is_an_error_at_once(process, weights, caplog):
+    (weights.folder / "refuse").touch()
+    running = process()
+    running.publish(1)
+    with pytest.raises(InputError, match="^a.npy: is no place. Choose.$"):
+        running.wait_for([(0, 1)])
+    assert len(starts(weights)) == 1
+    assert not caplog.records
 
 
 def test_deaths_between_maps_are_none(process, weights):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -146,6 +147,34 @@ def test_settings_that_agree_may_be_given_when_resuming(ball_run, run):
     assert result.exit_code == 0
     last = result.stdout.splitlines()[-1]
     assert last.startswith(f"{ball_run.path} best validation Dice ")
+
+
+def test_data_that_are_gone_may_be_named(
+    tmp_path, write_balls, ball_run, refusal
+):
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    text = (ball_run.path / "config.toml").read_text()
+    data = re.search(r'^data = "(.*)"', text)[1]
+    gone = text.replace(data, f"{tmp_path}/gone")
+    (run_folder / "config.toml").write_text(gone)
+    options = ["--resume", "--run", run_folder]
+    text = refusal("fit", *options)
+    assert text.startswith(f"{tmp_path}/gone: is not there any more")
+    assert "--data" in text
+    text = refusal("evaluate", run_folder)
+    assert text.startswith(f"{tmp_path}/gone: is not there any more")
+    assert "--data" in text
+
+
+def test_cache_may_lie_elsewhere_when_resuming(tmp_path, ball_run, run):
+    run_folder = tmp_path / "run"
+    shutil.copytree(ball_run.path, run_folder)
+    options = ["--run", run_folder, "--cache", tmp_path / "cache", "-q"]
+    result = run("fit", "--resume", *options)
+    assert result.exit_code == 0, result.stderr
+    text = (run_folder / "config.toml").read_text()
+    assert f'cache = "{tmp_path}/cache"' in text
 
 
 def test_quiet_is_quiet(ball_run, run):

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from keras_isample.commands import predict as predict_module
 from keras_isample.commands.batch import CasesFailed
 from keras_isample.commands.predict import predict
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference import predict_volume
 from keras_isample.training.model_files import load_model
+from keras_isample.volumes.files import DiskFull
 from keras_isample.volumes.reading import read_label_map
 from keras_isample.volumes.reading import read_volume
 from keras_isample.volumes.volume import Volume
@@ -552,3 +554,44 @@ def test_volume_is_predicted_as_in_python(predicted, ball_run, ball_data):
     labels = predict_volume(load_model(ball_run.path), volume)
     written = read_label_map(predicted / "case_0.nii.gz")
     assert np.array_equal(written.array, labels.array)
+
+
+@pytest.fixture
+def scans_with_failure(tmp_path, monkeypatch, ball_run, ball_data):
+    """Function that predicts scans, the first of which fails."""
+
+    def predict_all(error):
+        real, calls = predict_module.predict_volume, []
+
+        def fail_first(*arguments, **options):
+            calls.append(arguments)
+            if len(calls) == 1:
+                raise error
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(predict_module, "predict_volume", fail_first)
+        predict(
+            ball_run.path,
+            [ball_data / "images"],
+            tmp_path / "out",
+            tile_memory=None,
+        )
+
+    return predict_all
+
+
+def test_full_disk_stops_all_scans(tmp_path, scans_with_failure):
+    with pytest.raises(DiskFull, match="^/tmp: full"):
+        scans_with_failure(DiskFull("/tmp", "full", "Free some space"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_scan_without_memory_does_not_stop_the_others(
+    tmp_path, scans_with_failure
+):
+    with pytest.raises(CasesFailed) as error:
+        scans_with_failure(MemoryError())
+    (failure,) = error.value.failures
+    assert str(failure).startswith("memory: is used up (an allocation failed)")
+    assert "case_0" in str(failure) and "--tile-memory" in str(failure)
+    assert (tmp_path / "out/case_1.nii.gz").exists()

@@ -1,6 +1,8 @@
 """The cache of prepared cases: contents, keys, killed and rival writers."""
 
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -22,6 +24,7 @@ from keras_isample.data.preparation import box_means
 from keras_isample.data.preparation import prepare_case
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.errors import InputError
+from keras_isample.volumes.files import DiskFull
 
 ARRAYS = ("image", "context", "labels", "positions")
 LABELS = {"background": 0, "liver": 1, "spleen": 2}
@@ -686,6 +689,45 @@ def test_living_writer_is_left_alone(data, cache, start_writer):
     (case,) = prepare_cohort(cohort_of(data, cache))
     assert np.count_nonzero(case.labels()) == 168
     assert len(os.listdir(cache / "unfinished")) == 2
+
+
+@pytest.fixture
+def without_locks(monkeypatch):
+    def fail(*arguments):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+
+
+def test_cache_works_on_a_file_system_without_locks(
+    data, cache, without_locks, caplog
+):
+    (case,) = prepare_cohort(cohort_of(data, cache))
+    assert np.count_nonzero(case.labels()) == 168
+    assert os.listdir(cache / "unfinished") == []
+    (message,) = [m for m in caplog.messages if "has no locks" in m]
+    assert message.startswith(str(cache))
+
+
+def test_without_locks_only_old_work_is_given_up(data, cache, without_locks):
+    unfinished = cache / "unfinished"
+    for name in ("new", "old"):
+        (unfinished / name).mkdir(parents=True)
+    os.utime(unfinished / "old", (0, 0))
+    prepare_cohort(cohort_of(data, cache))
+    assert os.listdir(unfinished) == ["new"]
+
+
+def test_full_disk_names_the_cache_and_leaves_nothing(data, cache, monkeypatch):
+    def fail(path, array):
+        raise OSError(f"{array.size} requested and 0 written")
+
+    monkeypatch.setattr(preparation.np, "save", fail)
+    with pytest.raises(DiskFull) as error:
+        prepare_cohort(cohort_of(data, cache))
+    assert error.value.source == str(cache)
+    assert os.listdir(cache / "unfinished") == []
+    assert entries(cache) == []
 
 
 def test_second_of_two_writers_uses_the_work_of_the_first(data, cache):

@@ -1,7 +1,9 @@
 """Networks, their patches, and weights taken from another network."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_isample.config import Config
 from keras_isample.config.network import MULTIPLES
@@ -142,3 +144,31 @@ def test_other_classes_renew_the_last_layer_only(make, last, randomize):
 def test_other_networks_are_refused(trained):
     with pytest.raises(InputError, match="--network, --width and --axis"):
         take_weights(unet(3, width=0.1), trained(), "run")
+
+
+def test_precision_without_pooling_of_volumes_is_refused():
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("GPUs compute float16")
+    settings = config(network="unet")
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with pytest.raises(InputError, match="^--mixed-precision: float16 is"):
+            make_network(settings, 2, 1, None)
+        make_network(settings, 2, 1, 2)
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def test_network_is_built_whatever_others_have_set_in_keras():
+    try:
+        keras.config.set_image_data_format("channels_first")
+        keras.config.set_floatx("float64")
+        model = make_network(config(network="unet"), 2, 3, None)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_floatx("float32")
+    assert model.inputs[0].shape[-1] == 3
+    assert model.inputs[0].dtype == "float32"
+    formats = {getattr(x, "data_format", "channels_last") for x in model.layers}
+    assert formats == {"channels_last"}

@@ -1,10 +1,20 @@
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from keras_isample.volumes import files
+from keras_isample.volumes.files import DiskFull
+from keras_isample.volumes.files import naming
+from keras_isample.volumes.files import new_mapped_array
+from keras_isample.volumes.files import new_mapped_file
 from keras_isample.volumes.files import remove_unfinished
 from keras_isample.volumes.files import write_text
 from keras_isample.volumes.files import written_whole
@@ -94,3 +104,124 @@ def test_only_unfinished_files_are_removed(tmp_path):
         (tmp_path / name).touch()
     remove_unfinished(tmp_path)
     assert set(os.listdir(tmp_path)) == kept
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """`posix_fallocate` finds no space."""
+
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+
+
+def test_mapped_file_is_what_numpy_writes(tmp_path):
+    array = new_mapped_file(tmp_path / "a.npy", np.int16, (2, 3, 4))
+    assert not array.any()
+    array[...] = np.arange(24).reshape(2, 3, 4)
+    array.flush()
+    np.save(tmp_path / "b.npy", np.array(array))
+    written = (tmp_path / "a.npy").read_bytes()
+    assert written == (tmp_path / "b.npy").read_bytes()
+
+
+def test_space_of_a_mapped_file_is_reserved(tmp_path):
+    new_mapped_file(tmp_path / "a.npy", np.uint8, (1 << 20,))
+    facts = os.stat(tmp_path / "a.npy")
+    assert facts.st_blocks * 512 >= facts.st_size > 1 << 20
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_zeros_are_written_where_no_space_is_reserved(
+    tmp_path, monkeypatch, code
+):
+    def fail(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    array = new_mapped_file(tmp_path / "a.npy", np.uint8, (1_500_000,))
+    facts = os.stat(tmp_path / "a.npy")
+    assert facts.st_blocks * 512 >= facts.st_size > array.size
+    array[...] = 7
+    array.flush()
+    assert (np.load(tmp_path / "a.npy") == 7).all()
+
+
+def test_system_without_such_a_call_is_content(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate")
+    assert new_mapped_array(np.uint8, (3, 4)).shape == (3, 4)
+
+
+def test_full_disk_is_named_before_anything_is_mapped(tmp_path, full_disk):
+    path = tmp_path / "a.npy"
+    with pytest.raises(DiskFull) as error:
+        new_mapped_file(path, np.float32, (500, 1000))
+    assert error.value.source == str(path)
+    assert "needs 2.0 MB" in error.value.problem
+    assert os.strerror(errno.ENOSPC) in error.value.problem
+    assert os.listdir(tmp_path) == []
+
+
+def test_full_temporary_folder_is_named(full_disk):
+    with pytest.raises(DiskFull, match="TMPDIR") as error:
+        new_mapped_array(np.uint8, (3_000_000,))
+    assert error.value.source == tempfile.gettempdir()
+    assert "needs 3.0 MB" in error.value.problem
+
+
+def test_every_array_mapped_for_writing_is_reserved():
+    package = Path(files.__file__).parents[1]
+    made = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"memmap\(|mode=.[rw]\+", path.read_text())
+    ]
+    assert made == ["volumes/files.py"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space"),
+        OSError(errno.EDQUOT, "Quota"),
+        OSError(errno.EFBIG, "Large"),
+        OSError(errno.ENOSPC, "No space", "other"),
+        # NumPy, HDF5 and TensorFlow.
+        OSError("1048576 requested and 131056 written"),
+        RuntimeError("Can't write (errno = 28, error message = '')"),
+        ValueError(f"{os.strerror(errno.ENOSPC)}\n\n[[node]]"),
+    ],
+)
+def test_full_disk_is_known_however_it_is_said(tmp_path, error):
+    with pytest.raises(DiskFull, match=r"^a: needs 1\.0 MB: .* free\)\. Free"):
+        with naming("a", 1_000_000):
+            raise error
+
+
+def test_other_errors_of_the_system_get_a_name(tmp_path):
+    with pytest.raises(OSError) as error, naming(tmp_path):
+        raise OSError(errno.EIO, "broken")
+    assert error.value.filename == str(tmp_path)
+    assert error.value.errno == errno.EIO
+    with pytest.raises(PermissionError) as error, naming(tmp_path):
+        raise PermissionError(errno.EACCES, "no", "b")
+    assert error.value.filename == "b"
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt()])
+def test_errors_of_others_stay_as_they_are(error):
+    with pytest.raises(type(error)) as raised, naming("a"):
+        raise error
+    assert raised.value is error
+
+
+def test_full_disk_leaves_the_older_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "older")
+    with pytest.raises(DiskFull, match="a.txt: No space"):
+        with written_whole(path) as beside:
+            beside.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "older"
+    assert os.listdir(tmp_path) == ["a.txt"]

@@ -117,11 +117,26 @@ def test_stale_file_is_made_anew(tmp_path, monkeypatch, name):
     assert not os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
-def test_file_system_without_locks_holds_nothing(tmp_path, monkeypatch, code):
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_file_system_without_locks_holds_nothing_and_says_so_once(
+    tmp_path, monkeypatch, caplog, code
+):
     monkeypatch.setattr(fcntl, "flock", failing(code))
+    for name in ("lock", "other"):
+        with held(tmp_path / name) as locked:
+            assert not locked
+    assert not os.listdir(tmp_path)
+    (record,) = caplog.records
+    assert record.message.startswith(f"{tmp_path}: the file system has no loc")
+
+
+def test_lock_needs_no_room_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "write", failing(errno.ENOSPC))
     with held(tmp_path / "lock") as locked:
-        assert not locked
+        assert locked
+        with pytest.raises(Busy, match="of somebody else"):
+            with held(tmp_path / "lock"):
+                pass
     assert not os.listdir(tmp_path)
 
 
