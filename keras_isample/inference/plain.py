@@ -20,12 +20,16 @@ from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.inference.tiling import regions_of
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
+from keras_isample.volumes.memory import machine_memory
 
 log = logging.getLogger(__name__)
 
 PLAIN_TILE_MEMORY = 8 << 30
 """Bytes that the maps of one tile may take: with less, most of a tile is what
 the network sees around it."""
+
+_SHARE = 0.6
+"""Of the machine's memory that a tile takes at most, unless told otherwise."""
 
 _DEAR = 10
 """Times the voxels of one pass from which on the user is told."""
@@ -38,19 +42,23 @@ class PlainPredictor:
 
     Args:
         model: A 3D network of this package (softmax or logits).
-        tile_memory: About how many bytes the maps of one tile may take.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, 8 GiB, or what the machine has for it if that is less.
 
     Attributes:
         halo: Blocks around a tile that it reads, a block being a cube of
             `multiple` voxels a side.
     """
 
-    def __init__(self, model, tile_memory=PLAIN_TILE_MEMORY):
+    def __init__(self, model, tile_memory=None):
         self._network = ImageNetwork(model)
         self.num_classes = self._network.num_classes
         self.num_channels = self._network.num_channels
         self._multiple = self._network.multiple
         self.halo = -(-max(reach(self._network.model)) // self._multiple)
+        if tile_memory is None:
+            space = int(_SHARE * machine_memory())
+            tile_memory = min(PLAIN_TILE_MEMORY, space)
         self._memory = tile_memory
 
     def units(self, shape):

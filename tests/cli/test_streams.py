@@ -74,9 +74,7 @@ def test_closed_stream_is_not_a_file_of_ours(tmp_path):
         {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     ],
 )
-@pytest.mark.parametrize(
-    "name", ["Nière", b"b\xff"]
-)
+@pytest.mark.parametrize("name", ["Nière", b"b\xff"])
 def test_any_name_can_be_told(tmp_path, environment, name):
     path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
     done = subprocess.run(

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_isample.inference import plain
 from keras_isample.inference import predict_label_map
 from keras_isample.inference import predict_volume
 from keras_isample.inference import predictor_for
@@ -249,3 +250,11 @@ def test_boxes_equal_the_whole_scan(build, sides, randomize):
     for box in boxes:
         expected[box] = 1
     assert (covered == expected).all()
+
+
+def test_small_machine_has_small_tiles(monkeypatch):
+    monkeypatch.setattr(plain, "machine_memory", lambda: 1000)
+    with pytest.raises(TileMemoryError, match="tile_memory=600"):
+        PlainPredictor(small_unet()).check((64, 64, 64))
+    # What is asked for counts, whatever the machine has.
+    PlainPredictor(small_unet(), 1 << 30).check((64, 64, 64))
