@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_isample.data.phantom_trunk import STRUCTURES
 from keras_isample.errors import InputError
+from keras_isample.volumes.files import naming
 from keras_isample.volumes.png import encode_png
 from keras_isample.volumes.volume import Volume
 
@@ -192,7 +193,7 @@ def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
         An empty folder beside `path`.
 
     Raises:
-        InputError: If something else is there already.
+        InputError: If something else is there already, or there is no room.
     """
     _check_target(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,7 +201,8 @@ def new_folder(path: Path, overwrite: bool) -> Iterator[Path]:
     try:
         folder = place / "new"
         folder.mkdir()
-        yield folder
+        with naming(path):
+            yield folder
         _check_target(path, overwrite)
         if path.exists():
             path.rename(place / "old")

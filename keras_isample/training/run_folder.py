@@ -216,6 +216,10 @@ class RunFolder:
                 "Give the folder that fit wrote",
             )
         settings, data_path = read_settings(self.config_file)
+        if data_path is None:
+            raise InputError(
+                self.config_file, "names no data set", "Restore the file"
+            )
         # All settings are written; a run without this one is older than it.
         settings.setdefault("normalization_batches", 0)
         settings.setdefault("error_map_share", "none")

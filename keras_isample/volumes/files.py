@@ -66,9 +66,9 @@ def naming(
         reason = reason_of_full_disk(error)
         if reason is not None:
             needs = "" if size is None else f"needs {_megabytes(size)}: "
-            raise DiskFull(
-                path, f"{needs}{reason}{_free_space(path)}", cure
-            ) from error
+            too_large = reason == os.strerror(errno.EFBIG)
+            free = "" if too_large else _free_space(path)
+            raise DiskFull(path, f"{needs}{reason}{free}", cure) from error
         if isinstance(error, OSError) and error.errno and not error.filename:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise

@@ -1,16 +1,20 @@
 """The synthetic CT data set."""
 
+import errno
 import json
+import os
 
 import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from keras_isample.data import phantom_files
 from keras_isample.data.phantom import draw_case
 from keras_isample.data.phantom import write_phantom
 from keras_isample.data.phantom_trunk import STRUCTURES
 from keras_isample.errors import InputError
+from keras_isample.volumes.files import DiskFull
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.volume import to_canonical
 
@@ -341,3 +345,13 @@ def test_impossible_arguments_are_refused(tmp_path, wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         write_phantom(tmp_path / "a", **arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_names_the_folder_and_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(phantom_files, "_write", fail)
+    with pytest.raises(DiskFull, match="/ph: No space left"):
+        write_phantom(tmp_path / "ph", cases=1, shape=(24, 24, 24))
+    assert os.listdir(tmp_path) == []

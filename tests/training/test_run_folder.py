@@ -201,3 +201,10 @@ def test_changed_data_are_refused(folder):
     folder.check_data("abc")
     with pytest.raises(InputError, match="data have changed"):
         folder.check_data("abd")
+
+
+def test_configuration_without_data_is_named(folder):
+    folder.create(CONFIG, {})
+    folder.config_file.write_text("epochs = 1")
+    with pytest.raises(InputError, match="config.toml: names no data set"):
+        folder.config()

@@ -185,7 +185,6 @@ def test_every_array_mapped_for_writing_is_reserved():
     [
         OSError(errno.ENOSPC, "No space"),
         OSError(errno.EDQUOT, "Quota"),
-        OSError(errno.EFBIG, "Large"),
         OSError(errno.ENOSPC, "No space", "other"),
         # NumPy, HDF5 and TensorFlow.
         OSError("1048576 requested and 131056 written"),
@@ -197,6 +196,12 @@ def test_full_disk_is_known_however_it_is_said(tmp_path, error):
     with pytest.raises(DiskFull, match=r"^a: needs 1\.0 MB: .* free\)\. Free"):
         with naming("a", 1_000_000):
             raise error
+
+
+def test_limit_of_a_file_has_nothing_to_do_with_free_space():
+    text = f"^a: {os.strerror(errno.EFBIG)}. Free"
+    with pytest.raises(DiskFull, match=text), naming("a"):
+        raise OSError(errno.EFBIG, "Large")
 
 
 def test_other_errors_of_the_system_get_a_name(tmp_path):
