@@ -13,9 +13,9 @@ from keras_isample.training.autolr_record import Period
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.autolr_record import best_dice_of
 from keras_isample.training.autolr_record import kept_rows
-from keras_isample.training.history import is_better
 from keras_isample.training.error_map_plan import describe
 from keras_isample.training.error_map_plan import planned_error_maps
+from keras_isample.training.history import is_better
 from keras_isample.training.history import write_history
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
