@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.volumes.block_grid import even_sides
 from keras_isample.volumes.scan import Scan
 
 _CANDIDATES = 24

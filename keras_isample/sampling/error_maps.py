@@ -27,7 +27,6 @@ import numpy as np
 
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
-from keras_isample.sampling.block_grid import BlockGrid
 from keras_isample.sampling.error_map import SLOT
 from keras_isample.sampling.error_map import ErrorMap
 from keras_isample.sampling.error_map_files import MEAN_KIND
@@ -38,6 +37,7 @@ from keras_isample.sampling.error_map_files import mapped
 from keras_isample.sampling.error_map_files import own_stem
 from keras_isample.sampling.error_map_files import stem_of
 from keras_isample.sampling.map_draft import MapDraft
+from keras_isample.volumes.block_grid import BlockGrid
 
 _OPEN = 64
 """Files that are kept mapped (a mapping holds a file handle)."""

@@ -14,8 +14,8 @@ from keras_isample.inference.cost import allowed
 from keras_isample.inference.cost import batch_pass
 from keras_isample.inference.cost import training_step
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.sampling.block_grid import BlockGrid
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.volumes.block_grid import BlockGrid
+from keras_isample.volumes.block_grid import even_sides
 
 _FACT = "error_maps"
 """Name in the manifest."""
