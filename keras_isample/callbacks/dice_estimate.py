@@ -10,6 +10,8 @@ that is predicted: over all draws its mean is the whole scan's.
 import numpy as np
 
 from keras_isample.inference.predictor import predictor_for
+from keras_isample.sampling.block_grid import BlockGrid
+from keras_isample.sampling.block_grid import even_sides
 from keras_isample.volumes.overlap import confusion_counts
 
 SIDES = (16, 32, 64)
@@ -94,19 +96,14 @@ class DiceEstimate:
     def _blocks(self, number, case, predictor):
         """Boxes that are predicted of a case, and what each one counts."""
         if number not in self._chosen:
-            shape = case.shape
-            units = predictor.units(shape)
-            sides = _block_sides(shape, units, self.side)
-            occupied = _occupied(case.labels(), sides)
-            inside = np.argwhere(occupied)
-            others = np.argwhere(~occupied)
+            grid = _grid(case, self.side, predictor)
+            occupied = _occupied(case.labels(), grid).ravel()
+            inside, others = np.flatnonzero(occupied), np.flatnonzero(~occupied)
             rng = np.random.default_rng((self.seed, number, _STREAM))
             count = -(-len(others) // _SHARE)
-            drawn = np.sort(rng.permutation(len(others))[:count])
+            drawn = np.sort(rng.permutation(others)[:count])
             weight = len(others) / count if count else 0.0
-            boxes = [
-                _box(index, sides, shape) for index in (*inside, *others[drawn])
-            ]
+            boxes = [grid.box(block) for block in (*inside, *drawn)]
             weights = [1.0] * len(inside) + [weight] * count
             self._chosen[number] = boxes, weights
         return self._chosen[number]
@@ -122,23 +119,14 @@ def cheapest(cases, num_classes, seed, model, tile_memory=None):
     Returns:
         Its multiplications and its `DiceEstimate`.
     """
-    units = [predictor_for(model, tile_memory).units(c.shape) for c in cases]
+    predictor = predictor_for(model, tile_memory)
+    # A slice is a block.
+    slices = min(predictor.units(cases[0].shape)) == 1
+    sides = (1,) if slices else SIDES
     found = []
-    for side in SIDES:
-        blocks = [
-            np.prod(
-                [
-                    -(-n // s)
-                    for n, s in zip(
-                        case.shape,
-                        _block_sides(case.shape, unit, side),
-                        strict=True,
-                    )
-                ]
-            )
-            for case, unit in zip(cases, units, strict=True)
-        ]
-        if max(blocks) > _MOST_BLOCKS and side != SIDES[-1]:
+    for side in sides:
+        blocks = [_grid(case, side, predictor).size for case in cases]
+        if max(blocks) > _MOST_BLOCKS and side != sides[-1]:
             continue
         estimate = DiceEstimate(cases, num_classes, seed, side, tile_memory)
         found.append((estimate.multiplications(model), side, estimate))
@@ -146,22 +134,15 @@ def cheapest(cases, num_classes, seed, model, tile_memory=None):
     return cost, estimate
 
 
-def _block_sides(shape, units, side):
-    """Sides of the blocks of a scan: multiples of its units.
-
-    Where a unit is a whole slice, a block is one, whatever `side` is.
-    """
-    if all(unit in (1, n) for unit, n in zip(units, shape, strict=True)):
-        return tuple(units)
-    return tuple(unit * max(1, side // unit) for unit in units)
+def _grid(case, side, predictor):
+    """The blocks of a case, of about a side."""
+    units = predictor.units(case.shape)
+    return BlockGrid(case.shape, even_sides(case.shape, side, units))
 
 
-def _occupied(labels, sides):
+def _occupied(labels, grid):
     """Which blocks of a label map hold any structure."""
-    blocks = [
-        -(-n // side) for n, side in zip(labels.shape, sides, strict=True)
-    ]
-    result = np.zeros(blocks, bool)
+    result, sides = np.zeros(grid.counts, bool), grid.sides
     for row, target in enumerate(result):
         # Slab by slab, as a mask of the whole would take its memory.
         slab = labels[row * sides[0] : (row + 1) * sides[0]] > 0
@@ -171,13 +152,6 @@ def _occupied(labels, sides):
             slab = np.logical_or.reduceat(slab, starts, axis=axis)
         target |= slab
     return result
-
-
-def _box(index, sides, shape):
-    return tuple(
-        slice(i * side, min((i + 1) * side, n))
-        for i, side, n in zip(index.tolist(), sides, shape, strict=True)
-    )
 
 
 def _begins_in(box, start):

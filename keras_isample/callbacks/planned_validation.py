@@ -18,26 +18,21 @@ class PlannedValidation(keras.callbacks.Callback):
         plan: The `ValidationPlan`.
         validation: The `VolumeDice`, whose `every` is not looked at.
         estimate: The `DiceEstimate` of its cases, if the plan has estimates.
-        done: Validations in the epochs before this `fit`.
     """
 
-    def __init__(self, plan, validation, estimate=None, *, done=0):
+    def __init__(self, plan, validation, estimate=None):
         super().__init__()
         self.plan = plan
         self.validation = validation
         self.estimate = estimate
-        self.done = done
 
     def set_model(self, model):
         super().set_model(model)
         self.validation.set_model(model)
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs is None or not self.validation.cases:
+        if logs is None or not self.plan.is_due(epoch + 1):
             return
-        if not self.plan.is_due(epoch + 1, self.done, self.params["epochs"]):
-            return
-        self.done += 1
         if self.estimate is None:
             self.validation.validate(logs)
             return

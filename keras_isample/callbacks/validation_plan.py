@@ -1,8 +1,10 @@
 """When a run is validated, so that it takes no more than its share.
 
 Validation may take a share of all multiplications of a run. What an epoch adds
-to it is put aside, and a validation happens when its cost has been saved up.
-Where whole scans can be predicted after every epoch, they are. Where fewer than
+to it is put aside, and a validation happens when its cost has been saved up:
+they come evenly, the last one after the last epoch, which the best model is
+likely to be near. Where whole scans can be predicted after every epoch, they
+are. Where fewer than
 ten such validations fit into the run, a part of the scans is predicted instead
 (`dice_estimate`), which is cheaper, and whole scans are predicted at the end,
 to choose among the models of the three best estimates. These whole predictions
@@ -42,7 +44,8 @@ class ValidationPlan:
             cost; `None` where they are saved up for.
         whole: Cost of one validation of whole scans.
         estimate: Cost of an estimate; 0 where whole scans are predicted.
-        saved: What is put aside in each epoch.
+        times: Validations that are saved up for in `epochs` epochs.
+        epochs: Epochs of the run as it was begun.
         candidates: Models that are validated on whole scans at the end of a
             run of estimates.
         block: Side in voxels of the blocks of estimates, `None` without.
@@ -51,7 +54,8 @@ class ValidationPlan:
     every: int | None
     whole: int
     estimate: int = 0
-    saved: int = 0
+    times: int = 0
+    epochs: int = 0
     candidates: int = 0
     block: int | None = None
 
@@ -74,15 +78,17 @@ class ValidationPlan:
         if budget >= epochs * whole:
             return cls.fixed(1, whole)
         if budget >= FEW * whole:
-            return cls(None, whole, saved=-(-budget // epochs))
+            return cls(None, whole, times=budget // whole, epochs=epochs)
         cost, block = estimate()
         if cost >= whole:
             # Of small scans, say, whose blocks nearly all hold a structure.
-            return cls(None, whole, saved=-(-budget // epochs))
+            times = max(1, budget // whole)
+            return cls(None, whole, times=times, epochs=epochs)
         affordable = min(CANDIDATES, budget // (whole + cost))
         candidates = max(affordable, min(CANDIDATES, SECONDS // whole))
         left = budget - affordable * whole
-        return cls(None, whole, cost, -(-left // epochs), candidates, block)
+        times = min(epochs, max(1, left // cost))
+        return cls(None, whole, cost, times, epochs, candidates, block)
 
     @property
     def is_estimated(self):
@@ -99,29 +105,18 @@ class ValidationPlan:
         """Cost of one validation during the run."""
         return self.estimate if self.is_estimated else self.whole
 
-    def is_due(self, epoch, before, epochs):
-        """Whether there is a validation after an epoch.
-
-        Args:
-            epoch: Number of the epoch, from 1.
-            before: Validations so far.
-            epochs: Epochs of the run, the last of which is validated if none
-                has been.
-        """
-        if self.every is not None:
-            return epoch % self.every == 0
-        if epoch * self.saved >= (before + 1) * self.cost:
-            return True
-        return before == 0 and epoch == epochs
+    def is_due(self, epoch):
+        """Whether there is a validation after an epoch, counted from 1."""
+        return self.count(epoch) > self.count(epoch - 1)
 
     def count(self, epochs):
-        """Validations during a run, without those at its end."""
+        """Validations during so many epochs, without those at a run's end."""
         if self.every is not None:
             return epochs // self.every
-        return min(epochs, max(1, epochs * self.saved // self.cost))
+        return epochs * self.times // self.epochs
 
     def total(self, epochs):
-        """Cost of all validations of a run."""
+        """Cost of all validations of a run of so many epochs."""
         count = self.count(epochs)
         return count * self.cost + min(count, self.candidates) * self.whole
 

@@ -74,7 +74,7 @@ class DualPathPredictor:
         """Sides in voxels of the smallest box of a scan of this shape."""
         return (CONTEXT_STRIDE,) * len(shape)
 
-    def tiles(self, scan, boxes=None, *, repeatable=True):
+    def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
         """Predicts a scan, or boxes of it.
 
         Args:
@@ -87,6 +87,8 @@ class DualPathPredictor:
                 frequent sizes of tiles are compiled, which is faster; after
                 many scans there may be no further ones, and what a scan gives
                 then differs by rounding.
+            part: Which tiles are made: of `(k, n)` every n-th from the k-th
+                on, counted from 0.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
@@ -101,8 +103,17 @@ class DualPathPredictor:
             )
         self._parts.update()
         empty = self._constant_share(scan)
+        before = 0
         for region in regions_of(scan.shape, boxes, self.units(scan.shape)):
-            yield from self._tiles_of(scan, region, empty, repeatable)
+            near = _near(scan, region)
+            sides, slabs, fast = self._plan(near, repeatable)
+            count = sum(len(tiles) for _, _, tiles in slabs)
+            wanted = set(range((part[0] - before) % part[1], count, part[1]))
+            before += count
+            if wanted:
+                yield from self._tiles_of(
+                    scan, region, empty, sides, slabs, fast, wanted
+                )
 
     def multiplications(self, scan, boxes=None):
         """What `tiles` multiplies, repeatably, counted from its shapes.
@@ -140,22 +151,30 @@ class DualPathPredictor:
                 total += sum(map(parts.tile_multiplications, within))
         return total
 
-    def _tiles_of(self, scan, region, empty, repeatable):
-        """What `tiles` yields of a region, in context voxels."""
+    def _tiles_of(self, scan, region, empty, sides, slabs, fast, wanted):
+        """What `tiles` yields of a region, in context voxels.
+
+        The region is cut as `_plan` says; `wanted` has the numbers of the
+        tiles that are made.
+        """
         context = self._context(scan, region)
-        near = _near(scan, region)
-        sides, slabs, fast = self._plan(near, repeatable)
+        shape = _sides(region)
         # New memory for each tile would cost more than filling it.
         results = np.empty(
             (
-                np.prod(np.minimum(sides, near.shape)) * CONTEXT_STRIDE**3,
+                np.prod(np.minimum(sides, shape)) * CONTEXT_STRIDE**3,
                 self.num_classes,
             ),
             np.float32,
         )
+        before = 0
         for slab, slab_stop, tiles in slabs:
+            chosen = [t for i, t in enumerate(tiles, before) if i in wanted]
+            before += len(tiles)
+            if not chosen:
+                continue
             coarse = self._coarse_maps(context, slab, slab_stop)
-            for place, boxes in tiles:
+            for place, boxes in chosen:
                 rows = slice(place[0].start - slab, place[0].stop - slab)
                 start = [
                     part.start + whole.start

@@ -8,6 +8,7 @@ together, and reads a halo as wide as the network sees. At the borders of the
 scan the halo ends, so that the zeros come where they come in one pass.
 """
 
+import itertools
 import logging
 from collections import Counter
 
@@ -70,7 +71,7 @@ class PlainPredictor:
     setup_multiplications = 0
     """What every call of `tiles` multiplies before its first tile."""
 
-    def tiles(self, scan, boxes=None, *, repeatable=True):
+    def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
         """Predicts a scan, or boxes of it.
 
         Args:
@@ -80,6 +81,8 @@ class PlainPredictor:
                 does; the whole scan if `None`. What is predicted is the
                 same, within rounding.
             repeatable: Whether a scan must always give the same bits. It does.
+            part: Which tiles are made: of `(k, n)` every n-th from the k-th
+                on, counted from 0.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
@@ -94,7 +97,10 @@ class PlainPredictor:
         self._network.check(scan)
         self._network.update()
         multiple = self._multiple
-        for place, first, stop in self._places(scan.shape, boxes):
+        places = self._places(scan.shape, boxes)
+        for place, first, stop in itertools.islice(
+            places, part[0], None, part[1]
+        ):
             image = scan.read(
                 [multiple * a for a in first], [multiple * b for b in stop]
             )

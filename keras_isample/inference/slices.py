@@ -4,6 +4,7 @@ Every slice across one axis is predicted whole, with nothing of its neighbors:
 DeepLab's mean of the image, say, knows no tiles.
 """
 
+import itertools
 import tempfile
 
 import numpy as np
@@ -57,7 +58,7 @@ class SlicePredictor:
     setup_multiplications = 0
     """What every call of `tiles` multiplies before its first tile."""
 
-    def tiles(self, scan, boxes=None, *, repeatable=True):
+    def tiles(self, scan, boxes=None, *, repeatable=True, batches=None):
         """Predicts a scan, or some of its slices.
 
         Args:
@@ -66,6 +67,7 @@ class SlicePredictor:
                 scan; the whole scan if `None`. What is predicted is the same,
                 within rounding.
             repeatable: Whether a scan must always give the same bits. It does.
+            batches: What `batches` yields, if it has been predicted elsewhere.
 
         Yields:
             `(start, probabilities)`: first voxel of a slab and float32
@@ -76,17 +78,17 @@ class SlicePredictor:
             temporary file. Boxes come one after the other, each in slabs of
             its own.
         """
-        self._network.check(scan)
         axis = self.axis
-        self._network.update()
+        if batches is None:
+            batches = self.batches(scan, boxes)
+        if axis == 0:
+            for first, batch in batches:
+                yield (first, 0, 0), batch
+            return
         for part in self._parts(scan, boxes):
-            if axis == 0:
-                for first, batch in self._batches(scan, axis, part):
-                    yield (first, 0, 0), batch
-                continue
             start = [0, 0, 0]
             start[axis] = part.start
-            held = self._all_slices(scan, axis, part)
+            held = self._all_slices(scan, part, batches)
             row = held[:, 0].nbytes
             rows = max(1, int(self._memory // 2 // row))
             for first in range(0, scan.shape[0], rows):
@@ -95,6 +97,32 @@ class SlicePredictor:
                     (first, *start[1:]),
                     np.ascontiguousarray(slab),
                 )
+
+    def batches(self, scan, boxes=None, part=(0, 1)):
+        """Predicts the slices of a scan.
+
+        Args:
+            scan: A `Scan`.
+            boxes: As of `tiles`.
+            part: Which batches are predicted: of `(k, n)` every n-th from the
+                k-th on, counted from 0.
+
+        Yields:
+            `(first, probabilities)`: the first slice of a batch, and float32
+            `(slices, rows, columns, classes)`.
+        """
+        self._network.check(scan)
+        self._network.update()
+        axis = self.axis
+        shape, padded = self._sides(scan)
+        places = self._places(scan, boxes, self.slices_at_once(padded))
+        for place in itertools.islice(places, part[0], None, part[1]):
+            start, stop = [0, 0], list(padded)
+            start.insert(axis, place.start)
+            stop.insert(axis, place.stop)
+            images = np.moveaxis(scan.read(start, stop), axis, 0)
+            result = self._network(images)
+            yield place.start, result[:, : shape[0], : shape[1]]
 
     def multiplications(self, scan, boxes=None):
         """What `tiles` multiplies, counted from its shapes.
@@ -129,19 +157,14 @@ class SlicePredictor:
         size = voxels * (self._network.bytes_per_voxel + held)
         return max(1, int(self._memory // size))
 
-    def _batches(self, scan, axis, part):
-        """Pairs of a first slice and probabilities `(n, rows, columns, c)`."""
-        shape, padded = self._sides(scan)
-        count = self.slices_at_once(padded)
-        for first in range(part.start, part.stop, count):
-            start, stop = [0, 0], list(padded)
-            start.insert(axis, first)
-            stop.insert(axis, min(first + count, part.stop))
-            images = np.moveaxis(scan.read(start, stop), axis, 0)
-            result = self._network(images)
-            yield first, result[:, : shape[0], : shape[1]]
+    def _places(self, scan, boxes, count):
+        """Ranges of slices that batches of so many are, box by box."""
+        for part in self._parts(scan, boxes):
+            for first in range(part.start, part.stop, count):
+                yield slice(first, min(first + count, part.stop))
 
-    def _all_slices(self, scan, axis, part):
+    def _all_slices(self, scan, part, batches):
+        """Takes the batches of a range of slices."""
         shape, _ = self._sides(scan)
         shape = (part.stop - part.start, *shape, self.num_classes)
         size = 4 * np.prod(shape, dtype=np.int64)
@@ -151,7 +174,9 @@ class SlicePredictor:
             held = np.memmap(
                 tempfile.TemporaryFile(), np.float32, "w+", shape=shape
             )
-        for first, batch in self._batches(scan, axis, part):
-            at = first - part.start
-            held[at : at + len(batch)] = batch
+        filled = 0
+        while filled < len(held):
+            first, batch = next(batches)
+            filled = first - part.start + len(batch)
+            held[first - part.start : filled] = batch
         return held

@@ -79,6 +79,7 @@ class MemberRunner:
         from keras_isample.training.run_data import read_run_data
         from keras_isample.training.run_folder import RunFolder
         from keras_isample.training.trainer import Trainer
+        from keras_isample.training.validation import plan_validation
 
         self.folder = RunFolder(run)
         self.config = self.folder.config()
@@ -88,6 +89,8 @@ class MemberRunner:
         self.trainer.follow(
             plan_error_maps(self.config, self.folder, self.trainer)
         )
+        # For whoever started the population to say what it costs.
+        plan_validation(self.config, self.folder, self.trainer)
         if not self.folder.start.state_file.exists():
             self.trainer.save_start(self.folder.start)
 

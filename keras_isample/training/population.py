@@ -21,6 +21,8 @@ from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.state import load_progress
+from keras_isample.training.validation import describe_validation
+from keras_isample.training.validation import planned_validation
 from keras_isample.volumes.files import written_whole
 
 log = logging.getLogger(__name__)
@@ -173,21 +175,26 @@ class Population:
                         continue
                     outcome = Outcome("left out", outcome.reason)
                 outcomes[task.member] = outcome
-            self._tell_error_maps()
+            self._tell_costs()
             rows = {task.member: _rows_of(task) for task in tasks}
             if any(rows.values()):
                 self.folder.remove_replaced()
             self.on_progress(rows)
         return [outcomes[task.member] for task in tasks]
 
-    def _tell_error_maps(self):
-        """Says once what error maps cost, as soon as a member has found out."""
-        plan = None if self._told else planned_error_maps(self.folder)
-        if plan is not None:
-            self._told = True
-            line = describe(plan, len(self.folder.cases("train")))
-            if line:
-                self.say(line)
+    def _tell_costs(self):
+        """Says once what whole scans cost, when a member has found out."""
+        if self._told:
+            return
+        maps = planned_error_maps(self.folder)
+        validation = planned_validation(self.folder)
+        if maps is None or validation is None:
+            return
+        self._told = True
+        line = describe(maps, len(self.folder.cases("train")))
+        if line:
+            self.say(line)
+        self.say(describe_validation(self.config, validation, maps.epoch))
 
     def _cure(self):
         if self.folder.has_begun():

@@ -27,6 +27,7 @@ from keras_isample.training.run_folder import new_manifest
 from keras_isample.training.run_loss import class_weights_of
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
+from keras_isample.training.validation import describe_validation
 from keras_isample.training.validation import plan_validation
 from keras_isample.volumes.lock import held
 from keras_isample.volumes.volume import Volume
@@ -114,7 +115,9 @@ def fit(
         trainer.follow(maps)
         folder.write_config(resolved(config, maps))
         _tell(say, describe(maps, len(data.cases)))
-        plan = plan_validation(config, folder, trainer, say)
+        plan = plan_validation(config, folder, trainer)
+        if plan is not None:
+            say(describe_validation(config, plan, maps.epoch))
         _note_shares(folder, maps, plan, data, config.training.epochs)
         recorder = _train(
             config, folder, trainer, rows, replay, callbacks, plan
@@ -128,8 +131,7 @@ def fit(
                 f"has not risen for {recorder.patience} epochs"
             )
         if recorder.num_candidates:
-            say("validating whole scans with the models of the best estimates")
-            trainer.choose_candidate(folder, recorder)
+            trainer.choose_candidate(folder, recorder, say)
         if config.training.save_error_maps:
             _save_error_maps(folder, trainer.sampler)
         folder.update_manifest(**finished_now(), **_best(recorder))

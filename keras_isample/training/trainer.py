@@ -14,11 +14,13 @@ from keras_isample.callbacks.planned_validation import PlannedValidation
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.inference.predictor import share_among
 from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.candidates import choose_candidate
+from keras_isample.training.devices import devices_of
 from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.model_files import load_model
@@ -74,6 +76,7 @@ class Trainer:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
                 self._build(metrics, synchronized=several)
+        share_among(self.model, devices_of(strategy))
         check_memory(config, self.model, [*data.cases, *data.validation.cases])
 
     def take_first_weights(self) -> str | None:
@@ -179,7 +182,7 @@ class Trainer:
         if len(rows) >= epochs or recorder.has_had_enough:
             return recorder
         self.data.validation.also = epochs if validate_last else None
-        validation = self._validation(plan, rows)
+        validation = self._validation(plan)
         try:
             self.model.fit(
                 sampler.dataset(config.training.steps_per_epoch),
@@ -205,12 +208,15 @@ class Trainer:
                 self._maps.close()
         return recorder
 
-    def choose_candidate(self, folder: RunFolder, recorder: Recorder) -> None:
+    def choose_candidate(
+        self, folder: RunFolder, recorder: Recorder, say
+    ) -> None:
         """Makes the best of the best estimates the model of a run.
 
         Args:
             folder: The run's folder.
             recorder: What `train` returned, after the last epoch.
+            say: Called with each line meant for the user.
         """
         choose_candidate(
             folder,
@@ -219,9 +225,10 @@ class Trainer:
             self.model,
             self.data.validation,
             self.data.train.class_names[1:],
+            say,
         )
 
-    def _validation(self, plan, rows):
+    def _validation(self, plan):
         """The callback that validates."""
         validation = self.data.validation
         if plan is None or plan.every is not None:
@@ -236,8 +243,7 @@ class Trainer:
                 plan.block,
                 validation.tile_memory,
             )
-        done = sum(plan.column in row for row in rows)
-        return PlannedValidation(plan, validation, estimate, done=done)
+        return PlannedValidation(plan, validation, estimate)
 
     def _loss_schedule(self):
         if not isinstance(self.loss, ScheduledLoss):

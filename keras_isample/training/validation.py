@@ -10,7 +10,7 @@ _FACT = "validation"
 """Name in the manifest."""
 
 
-def plan_validation(config, folder, trainer, say):
+def plan_validation(config, folder, trainer):
     """The plan of a run's validations.
 
     Made at its start and kept in the manifest, so that a run that goes on, or
@@ -20,21 +20,23 @@ def plan_validation(config, folder, trainer, say):
         config: The run's `Config`.
         folder: Its `RunFolder`.
         trainer: Its `Trainer`.
-        say: Called with each line meant for the user.
 
     Returns:
         A `ValidationPlan`, or `None` where there is nothing to validate with.
     """
     if not trainer.data.validation.cases:
         return None
-    facts = folder.manifest().get(_FACT)
-    if facts is None:
+    plan = planned_validation(folder)
+    if plan is None:
         plan = _new_plan(config, trainer)
         folder.update_manifest(**{_FACT: plan.as_facts()})
-    else:
-        plan = ValidationPlan.from_facts(facts)
-    say(describe(config, plan, training_cost(config, trainer)))
     return plan
+
+
+def planned_validation(folder):
+    """The `ValidationPlan` in a run's manifest, or `None`."""
+    facts = folder.manifest().get(_FACT)
+    return None if facts is None else ValidationPlan.from_facts(facts)
 
 
 def training_cost(config, trainer):
@@ -51,28 +53,30 @@ def whole_cost(trainer):
     )
 
 
-def describe(config, plan, training):
+def describe_validation(config, plan, epoch):
     """A plan in a line for the user.
 
     Args:
         config: The run's `Config`.
         plan: The `ValidationPlan`.
-        training: Multiplications of the training.
+        epoch: Multiplications of the training of an epoch.
     """
     epochs = config.training.epochs
-    share = plan.total(epochs) / training
-    cost = f"{share:.1%} of what training multiplies"
+    training = epochs * epoch
+    total = plan.total(epochs)
+    cost = f"{total / training:.1%} of what training multiplies"
     if plan.every is not None:
         often = _often(plan.every)
         return f"validation: whole scans {often}{_overruling(config)}, {cost}"
-    count = plan.count(epochs)
-    often = _often(epochs / count) if count > 1 else "once"
-    if count * plan.cost > epochs * plan.saved:
-        often += " at the end, which is more than --validation-share allows"
+    if total > _budget(config, training):
+        cost += ", more than --validation-share allows"
+    often = _often(plan.epochs / plan.times)
+    if plan.times == 1 and plan.epochs == epochs:
+        often = "after the last epoch"
     if not plan.is_estimated:
         return f"validation: whole scans {often}, {cost}"
     at_end = ""
-    kept = min(count, plan.candidates)
+    kept = min(plan.count(epochs), plan.candidates)
     if kept:
         models = "the best model" if kept == 1 else f"the {kept} best models"
         at_end = f", whole scans at the end with {models}"
@@ -91,6 +95,9 @@ def _new_plan(config, trainer):
     whole = whole_cost(trainer)
     settings = config.training
     every = settings.fixed_validate_every
+    if config.optimizer.is_auto:
+        # Members are compared after each epoch.
+        every = every or 1
     if every is not None:
         return ValidationPlan.fixed(every, whole)
     validation = trainer.data.validation
@@ -108,12 +115,15 @@ def _new_plan(config, trainer):
         )
         return cost, found.side
 
-    budget = allowed(
-        training_cost(config, trainer),
-        settings.validation_share,
-        config.sampling.map_share,
-    )
+    budget = _budget(config, training_cost(config, trainer))
     return ValidationPlan.within(budget, settings.epochs, whole, estimate)
+
+
+def _budget(config, training):
+    """Multiplications that validation may take."""
+    return allowed(
+        training, config.training.validation_share, config.sampling.map_share
+    )
 
 
 def _overruling(config):

@@ -18,11 +18,7 @@ def estimate(share=0.25, block=32):
 
 def validated(plan, epochs):
     """Epochs after which there is a validation."""
-    found = []
-    for epoch in range(1, epochs + 1):
-        if plan.is_due(epoch, len(found), epochs):
-            found.append(epoch)
-    return found
+    return [epoch for epoch in range(1, epochs + 1) if plan.is_due(epoch)]
 
 
 def test_whole_scans_come_after_every_epoch_where_the_share_allows_it():
@@ -47,7 +43,7 @@ def test_fewer_than_ten_are_estimates_and_three_whole_ones_at_the_end():
     # Of 9 whole ones 3 are put aside, and 6 are 24 estimates of a quarter.
     found = validated(plan, 36)
     assert len(found) == plan.count(36) == 24
-    assert found[:4] == [2, 3, 5, 6]
+    assert found[:4] == [2, 3, 5, 6] and found[-1] == 36
     assert plan.total(36) == 9 * WHOLE
 
 
@@ -63,6 +59,18 @@ def test_whole_ones_at_the_end_belong_to_the_share(
     assert plan.candidates == candidates
     assert plan.count(50) == estimates == len(validated(plan, 50))
     assert plan.total(50) <= times * WHOLE
+
+
+@pytest.mark.parametrize("times", [0.3, 2.2, 7.9, 13, 29.5, 31])
+def test_nothing_is_spent_before_it_is_saved_up(times):
+    """Of what the share has room for; the last one may be more."""
+    plan = ValidationPlan.within(int(times * WHOLE), 30, WHOLE, estimate())
+    found = validated(plan, 30)
+    assert found[-1] == 30
+    at_end = plan.candidates * WHOLE
+    for number, epoch in enumerate(found[:-1], start=1):
+        saved = (times * WHOLE - at_end) * epoch / 30
+        assert number * plan.cost <= saved
 
 
 def test_three_whole_ones_that_take_seconds_are_always_made():
