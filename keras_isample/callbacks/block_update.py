@@ -6,8 +6,8 @@ from keras_isample.callbacks.predicted_errors import predicted_errors
 from keras_isample.inference.block_side import block_side
 from keras_isample.inference.block_side import typical_cost
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.sampling.block_grid import even_sides
 from keras_isample.sampling.block_order import BlockOrder
+from keras_isample.volumes.block_grid import even_sides
 
 _STREAM = 95
 """Sets the choice of cases apart from other draws of the same seed."""

@@ -159,8 +159,7 @@ def fit(
                 f"has not risen for {recorder.patience} epochs"
             )
         if recorder.num_candidates:
-            say("validating whole scans with the models of the best estimates")
-            trainer.choose_candidate(folder, recorder)
+            trainer.choose_candidate(folder, recorder, say)
         if config.training.save_error_maps:
             _save_error_maps(folder, trainer.sampler, reporter)
         folder.update_manifest(**finished_now(), **_best(recorder))

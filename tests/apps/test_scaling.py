@@ -58,9 +58,24 @@ def test_tables_have_a_column_for_each_measurement(tables):
 
 
 @pytest.mark.slow
-def test_sizes_are_trained_on_without_error_maps(tables):
+def test_sizes_are_trained_on_with_error_maps(tables):
     rows, _ = tables
-    assert float(rows["fit error_maps s"][0]) < 0.05
+    assert float(rows["fit error_maps s"][0]) > 0
+
+
+@pytest.mark.slow
+def test_planned_shares_stand_beside_those_seen(tables):
+    rows, folder = tables
+    assert rows["shares"][0] == "40x36x32"
+    for kind in ("planned", "seen"):
+        parts = [
+            float(rows[f"{part} {kind} %"][0])
+            for part in ("training", "error_maps", "validation")
+        ]
+        assert sum(parts) == pytest.approx(100, abs=0.1)
+        assert min(parts) > 0
+    scan = nib.load(folder / "shares-40x36x32" / "images" / "scan0000.nii")
+    assert scan.header.get_zooms() == pytest.approx((1, 1, 1.5))
 
 
 @pytest.mark.slow

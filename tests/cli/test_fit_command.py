@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from keras_isample.cli import main
+from keras_isample.cli.fit_command import _shown
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,22 @@ def test_runs_are_named_after_the_data_wherever_one_stands(
     assert run("fit", *ball_options, "--data", given).exit_code == 130
     (path,) = paths
     assert re.fullmatch(rf"runs/{ball_data.name}-\d{{8}}-\d{{6}}", path)
+
+
+@pytest.mark.parametrize(
+    ("dice", "estimate", "text"),
+    [
+        (0.71236, None, "0.7124"),
+        (0.71236, 0.9, "0.7124"),
+        (None, 0.9, "0.9000 (estimated)"),
+        (None, None, "not validated"),
+    ],
+)
+def test_an_estimate_is_shown_where_no_whole_scan_was_predicted(
+    dice, estimate, text
+):
+    result = SimpleNamespace(best_dice=dice, best_estimate=estimate)
+    assert _shown(result) == text
 
 
 @pytest.mark.slow
