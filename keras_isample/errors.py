@@ -5,7 +5,7 @@ import re
 _NO_MEMORY = re.compile(
     "(?:OOM when allocating|bad_alloc|out of memory|failed to allocate|"
     "unable to allocate|cannot allocate memory|failed to map segment|"
-    r"could not create a memory|can't start new thread)[^\n]*",
+    "Status: 1, message: could not create|can't start new thread)[^\n]*",
     re.IGNORECASE,
 )
 """What NumPy, TensorFlow, oneDNN, CUDA and the system say."""
@@ -45,7 +45,8 @@ def reason_of_no_memory(error):
     """
     found = _NO_MEMORY.search(str(error))
     if found is not None:
-        return " ".join(found[0].split())[:200].rstrip(".")
+        text = re.split(r", in file | by allocator | on /job", found[0])[0]
+        return " ".join(text.split())[:200].rstrip(".")
     if isinstance(error, MemoryError):
         return "an allocation failed"
     return None

@@ -22,8 +22,11 @@ _ABLE = ("jax", "torch")
 """Backends other than TensorFlow that predict."""
 
 _LEAST = 2_500_000_000
-"""Bytes of address space below which TensorFlow aborts when it starts
-(measured with two cores: 2.3 GB are too few)."""
+"""Bytes of address space that TensorFlow takes on two cores. With fewer it
+aborts: threads cannot be started."""
+
+_LEAST_TRAINING = 3_000_000_000
+"""Bytes of address space that the smallest training takes."""
 
 
 @contextlib.contextmanager
@@ -40,7 +43,7 @@ def loading_keras(reporter=SILENT, *, training=False):
         InputError: If Keras or TensorFlow cannot be loaded.
     """
     _choose_backend(training)
-    _check_address_space()
+    _check_address_space(_LEAST_TRAINING if training else _LEAST)
     quiet = not log.isEnabledFor(logging.INFO)
     with reporter.phase("loading TensorFlow"), quiet_import(quiet):
         _import_keras()
@@ -87,14 +90,14 @@ def _choose_backend(training):
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
-def _check_address_space():
+def _check_address_space(least):
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < _LEAST:
+    if limit != resource.RLIM_INFINITY and limit < least:
         raise InputError(
             "memory",
             f"the limit of {limit / 1e9:.1f} GB (ulimit -v) is too little for "
             "TensorFlow",
-            f"Allow {_LEAST / 1e9:.1f} GB and what the network needs",
+            f"Allow {least / 1e9:.1f} GB and what the network needs",
         )
 
 

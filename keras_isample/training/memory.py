@@ -30,6 +30,10 @@ _MARGIN = 1.2
 """Times the memory of a machine or a GPU that the estimate may reach: it was
 1.0 to 1.2 times too large or small for large steps."""
 
+_THREADS = 200_000_000
+"""Bytes of address space for the threads of a step. What it maps is 1.2 to 2
+times what it uses, unlike the memory of a machine."""
+
 _CURE = "Use a smaller --batch-size, --patch-size or --width"
 
 
@@ -53,28 +57,31 @@ def check_step(model, geometry, batch_size, num_channels, strategy=None):
     gpus, replicas = _gpus_of(strategy)
     share = -(-batch_size // replicas) if gpus else batch_size
     size = step_bytes(model, geometry, share, num_channels)
-    for words, space, margin in _spaces(gpus):
-        if size > margin * space:
+    for words, space, factor in _spaces(gpus):
+        if factor * size > space:
             sides = "x".join(str(n) for n in geometry.labels.size if n > 1)
             raise InputError(
                 "--batch-size",
                 f"a training step on {share} patches of {sides} voxels takes "
-                f"about {_gigabytes(size)}, and {words} {_gigabytes(space)}",
+                f"about {_gigabytes(max(1.0, factor) * size)}, and {words} "
+                f"{_gigabytes(space)}",
                 _CURE,
             )
 
 
 def _spaces(gpus):
-    """Triples of words, the bytes that there are, and how often that."""
+    """What there is: words, bytes, and how much of a step must fit."""
     if gpus:
         for memory in map(gpu_memory, gpus):
             if memory is not None:
-                yield "the GPU has", memory, _MARGIN
+                yield "the GPU has", memory, 1 / _MARGIN
         return
     left = address_space_left()
     if left is not None:
-        yield "the limit of this process (ulimit -v) leaves", left, 1.0
-    yield "this machine has", machine_memory() - _PROCESS, _MARGIN
+        space = left - _THREADS
+        words = "the limit of this process (ulimit -v) leaves"
+        yield words, space, _MARGIN
+    yield "this machine has", machine_memory() - _PROCESS, 1 / _MARGIN
 
 
 def step_bytes(model, geometry, batch_size, num_channels):

@@ -2,7 +2,9 @@
 
 import functools
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_isample.config.network import MULTIPLES
 from keras_isample.errors import InputError
@@ -38,6 +40,9 @@ def make_network(config, num_classes, num_channels, axis):
 
     Returns:
         A `SegmentationModel` with softmax.
+
+    Raises:
+        InputError: If the device does not compute in the global policy.
     """
     set_keras()
     settings, optimizer = config.network, config.optimizer
@@ -53,9 +58,35 @@ def make_network(config, num_classes, num_channels, axis):
     model = _PLAIN[settings.network](
         num_classes, input_shape=(*sides, num_channels), **options
     )
+    _check_precision(model)
     if axis is not None:
         model.metadata["axis"] = axis
     return model
+
+
+def _check_precision(model):
+    """Refuses a type that the device has no pooling for.
+
+    Of the layers in use, TensorFlow lacks that of volumes in float16 on CPUs.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.MaxPooling3D):
+            shape = (1, *layer.pool_size, 1)
+            try:
+                tf.nn.max_pool3d(
+                    tf.zeros(shape, layer.compute_dtype),
+                    layer.pool_size,
+                    layer.strides,
+                    "VALID",
+                )
+            except tf.errors.OpError as error:
+                raise InputError(
+                    "--mixed-precision",
+                    f"{layer.compute_dtype} is not computed by this device "
+                    "(there is no pooling of volumes)",
+                    "Use none or bfloat16, or another --network",
+                ) from error
+            return
 
 
 def make_geometry(config, cases, axis):
