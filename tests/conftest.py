@@ -228,6 +228,9 @@ def ball_settings(tmp_path_factory):
         "epochs": 3,
         "warmup_epochs": 1,
         "normalization_batches": 2,
+        # Small patches of small scans pay for a part of these only.
+        "error_map_share": "none",
+        "validation_share": "none",
         "cache": str(tmp_path_factory.mktemp("cache")),
     }
 

@@ -123,22 +123,12 @@ def high_part(shape, number):
     return _part(shape, 0.19 * number, 0.19 * number + 0.03)
 
 
-def error_map(case, version):
-    """One of the two `ErrorMap`s of the case, its histogram counted anew."""
-    from keras_isample.sampling.error_maps import ErrorMap
-    from keras_isample.sampling.level_counts import count_levels
-
-    path = case.folder / f"errors-{version}.npy"
-    histogram = count_levels(case, np.load(path, mmap_mode="r"))
-    return ErrorMap(path, histogram, version)
-
-
 def check(case):
     """Compares drawn centers with Algorithm 1's probabilities."""
     from keras_isample.sampling import ISample
 
     sampler = ISample([case], batch_size=BATCH, epsilon=EPSILON)
-    update(sampler, error_map(case, 1))
+    update(sampler, case, 1)
     steps = 800
     centers = next(iter(sampler.centers(steps).batch(steps * BATCH)))[1].numpy()
     part = high_part(case.shape, 1)
@@ -161,9 +151,16 @@ def check(case):
     )
 
 
-def update(sampler, error_map):
-    """What happens between epochs, the prediction apart."""
-    sampler.error_maps.replace(0, error_map)
+def update(sampler, case, number):
+    """What happens between epochs, the prediction apart.
+
+    The new error map is one of the two of the case.
+    """
+    from keras_isample.sampling.error_map_files import read_tiles
+
+    tiles = read_tiles(case.folder / f"errors-{number}.npy")
+    version = sampler.epoch + 1
+    sampler.error_maps.update(0, None, tiles, version=version, seed=0)
     sampler.use([0])
     sampler.epoch += 1
 
@@ -176,7 +173,7 @@ def measure(case, steps, *, epsilon=EPSILON, **options):
     wall, cpu = [], []
     for epoch in range(EPOCHS + 1):
         begun = time.perf_counter(), time.process_time()
-        update(sampler, error_map(case, 1 + epoch % 2))
+        update(sampler, case, 1 + epoch % 2)
         for _ in sampler.dataset(steps):
             pass
         wall.append(time.perf_counter() - begun[0])

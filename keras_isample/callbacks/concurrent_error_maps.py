@@ -33,6 +33,7 @@ from keras_isample.callbacks.error_map_update import introduce
 from keras_isample.callbacks.published_weights import PublishedWeights
 from keras_isample.errors import InputError
 from keras_isample.progress import SILENT
+from keras_isample.sampling.error_map_files import read_tiles
 
 _STREAM = 91
 """Sets the order of the cases apart from other draws of the same seed."""
@@ -167,8 +168,15 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
         else:
             with self.reporter.phase("waiting for error maps"):
                 made = process.wait_for(list(logged.items()))
-        for index, error_map in made.items():
-            sampler.error_maps.adopt(index, error_map)
+        for index, (path, version) in made.items():
+            sampler.error_maps.update(
+                index,
+                None,
+                read_tiles(path),
+                version=version,
+                seed=sampler.seed,
+            )
+            path.unlink()
         sampler.use(range(len(sampler.cases)))
         if self.remove_replaced:
             sampler.error_maps.remove_unused()

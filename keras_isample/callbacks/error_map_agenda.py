@@ -1,5 +1,15 @@
 """Which error map is made next, and which are waiting to be used."""
 
+from pathlib import Path
+from typing import NamedTuple
+
+
+class FinishedMap(NamedTuple):
+    """A map that was made: its file, and the version of its weights."""
+
+    path: Path
+    version: int
+
 
 class Agenda:
     """Goes round the cases, always with the newest weights.
@@ -45,7 +55,7 @@ class Agenda:
         return self.task
 
     def finish(self, error_map):
-        """Takes the `ErrorMap` of `task`."""
+        """Takes the `FinishedMap` of `task`."""
         case, version = self.task
         self._finished[self.task] = error_map
         self._versions[case] = max(version, self._versions.get(case, 0))
@@ -57,7 +67,7 @@ class Agenda:
         """Gives all finished maps away.
 
         Returns:
-            Dictionary from case to its newest finished `ErrorMap`, and a list
+            Dictionary from case to its newest `FinishedMap`, and a list
             of the others.
         """
         newest, others = {}, []
@@ -75,7 +85,7 @@ class Agenda:
             pairs: Pairs of case and version, one for each case.
 
         Returns:
-            Dictionary from case to `ErrorMap`; `None` if not all of them are
+            Dictionary from case to `FinishedMap`; `None` if not all of them are
             finished.
         """
         if not self._finished.keys() >= set(pairs):

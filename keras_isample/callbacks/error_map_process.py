@@ -13,10 +13,8 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
+from keras_isample.callbacks.error_map_agenda import FinishedMap
 from keras_isample.errors import InputError
-from keras_isample.sampling.error_maps import ErrorMap
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +88,7 @@ class ErrorMapProcess:
         """The newest maps that have been finished since they were last taken.
 
         Returns:
-            Dictionary from case to `ErrorMap`.
+            Dictionary from case to `FinishedMap`.
 
         Raises:
             InputError: If the process cannot be kept alive.
@@ -109,7 +107,7 @@ class ErrorMapProcess:
             pairs: Pairs of case and version, one for each case.
 
         Returns:
-            Dictionary from case to `ErrorMap`.
+            Dictionary from case to `FinishedMap`.
 
         Raises:
             InputError: If the process cannot be kept alive.
@@ -183,7 +181,9 @@ class ErrorMapProcess:
                 answer = b""
             if not answer.endswith(b"\n"):
                 break
-            self._note(task, json.loads(answer))
+            if json.loads(answer) != task[1]:
+                raise ValueError(f"the answer {answer!r}")
+            self._note(task)
         return self._end()
 
     def _next_task(self):
@@ -208,13 +208,10 @@ class ErrorMapProcess:
     def _path(self, case, version):
         return self._folder / f"{case:05d}-{version:06d}.npy"
 
-    def _note(self, task, histogram):
-        error_map = ErrorMap(
-            self._path(*task), np.array(histogram, np.int64), task[1]
-        )
+    def _note(self, task):
         with self._changed:
             self._deaths = 0
-            self._agenda.finish(error_map)
+            self._agenda.finish(FinishedMap(self._path(*task), task[1]))
             self._changed.notify_all()
 
     def _end(self):

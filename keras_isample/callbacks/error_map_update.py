@@ -5,9 +5,10 @@ import time
 import keras
 import numpy as np
 
+from keras_isample.callbacks.block_update import BlockUpdate
 from keras_isample.callbacks.loss_check import check_merged_classes
+from keras_isample.callbacks.predicted_errors import predicted_errors
 from keras_isample.data.preprocessing import Preprocessing
-from keras_isample.inference.predictor import predictor_for
 from keras_isample.progress import SILENT
 
 _STREAM = 91
@@ -16,7 +17,7 @@ the order of slices, which uniform sampling alone draws."""
 
 
 class ErrorMapUpdate(keras.callbacks.Callback):
-    """Predicts whole training scans and tells the sampler what is wrong.
+    """Predicts training scans and tells the sampler what is wrong.
 
     After each epoch a subset I* of the training cases is selected, E(x) = 1 -
     p(true class at x) is computed over their whole scans from the current
@@ -24,17 +25,27 @@ class ErrorMapUpdate(keras.callbacks.Callback):
     Algorithm 1). I* is random, but no case comes again before all have come.
     With uniform sampling no map is needed and none is made.
 
+    With a `budget` blocks of the scans are predicted instead, as many as it
+    pays for, and all cases stay in use; see `BlockUpdate`.
+
     Adds to the epoch's logs: `acceptance_rate` (expected share of accepted
     candidates of the epoch that ends), `mean_error` (mean of E over the cases
-    of this update) and `seconds_error_maps`.
+    of this update; over all cases with a `budget`, as far as their maps tell)
+    and `seconds_error_maps`.
 
     Args:
         sampler: The `ISample` that `fit` draws from.
         num_cases: Size of the subset I*; all cases if `None`.
+        budget: Multiplications that the update of an epoch may take (see
+            `inference.cost`); whole scans are predicted if `None`.
         tile_memory: About how many bytes the maps of one tile may take; if
             `None`, as `predictor_for` says.
         remove_replaced: Whether files of replaced maps are removed at once.
         reporter: The `Reporter` that shows the cases; silent by default.
+
+    Raises:
+        ValueError: If there is a `budget`, and `num_cases` or a sampler that
+            does not draw from all cases.
     """
 
     def __init__(
@@ -42,6 +53,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         sampler,
         *,
         num_cases=None,
+        budget=None,
         tile_memory=None,
         remove_replaced=True,
         reporter=SILENT,
@@ -52,13 +64,23 @@ class ErrorMapUpdate(keras.callbacks.Callback):
                 "Argument `num_cases` must be at least 1, or None for all. "
                 f"Received: num_cases={num_cases}."
             )
+        if budget is not None and num_cases is not None:
+            raise ValueError(
+                "Argument `num_cases` is of whole scans, and with a budget "
+                "blocks are predicted. Use one of them. "
+                f"Received: num_cases={num_cases}."
+            )
         self.sampler = sampler
         self.num_cases = min(
             num_cases or len(sampler.cases), len(sampler.cases)
         )
+        self.budget = budget
         self.tile_memory = tile_memory
         self.remove_replaced = remove_replaced
         self.reporter = reporter
+        self._blocks = None
+        if budget is not None:
+            self._blocks = BlockUpdate(sampler, budget, tile_memory)
 
     def on_train_begin(self, logs=None):
         introduce(self.model, self.sampler)
@@ -73,7 +95,23 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         logs["seconds_error_maps"] = time.monotonic() - started
 
     def _update(self):
-        """Refreshes the maps of a new subset; returns their mean error."""
+        """Refreshes maps; returns the mean error to log."""
+        sampler = self.sampler
+        counted = range(len(sampler.cases))
+        if self._blocks is None:
+            counted = self._update_whole()
+        else:
+            with self.reporter.phase("error maps"):
+                self._blocks.update(self.model)
+            sampler.use(counted)
+        if self.remove_replaced:
+            sampler.error_maps.remove_unused()
+        return float(
+            np.mean([sampler.error_maps.mean_error(i) for i in counted])
+        )
+
+    def _update_whole(self):
+        """Refreshes the maps of a new subset; returns its cases."""
         sampler = self.sampler
         version = sampler.epoch + 1
         cases = range(len(sampler.cases))
@@ -83,25 +121,24 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         phase = self.reporter.phase("error maps", len(chosen), item="case")
         with phase:
             for done, index in enumerate(chosen, start=1):
-                writer = sampler.error_maps.writer(
-                    index, version, (sampler.seed, version)
+                values = predicted_errors(
+                    self.model,
+                    sampler.cases[index],
+                    (sampler.seed, version, index),
+                    tile_memory=self.tile_memory,
+                    progress=phase.within,
                 )
-                error_map = predict_errors(
-                    self.model, writer, self.tile_memory, phase.within
+                sampler.error_maps.update(
+                    index, None, values, version=version, seed=sampler.seed
                 )
-                sampler.error_maps.replace(index, error_map)
                 phase(done)
         refreshed = sampler.sample_from == "refreshed"
         sampler.use(chosen if refreshed else cases)
         if refreshed:
-            # The others are made anew before they are used again; with many
-            # cases they would fill the disk.
+            # The others are made again before they are used; with many cases
+            # they would fill the disk.
             sampler.error_maps.keep(chosen)
-        if self.remove_replaced:
-            sampler.error_maps.remove_unused()
-        return float(
-            np.mean([sampler.error_maps.mean_error(i) for i in chosen])
-        )
+        return chosen
 
 
 def _random_subset(count, size, turn, seed):
@@ -169,23 +206,3 @@ def _introduce_axis(metadata, sampler):
             f"The model has axis={metadata['axis']}, the sampler {axis}. Use "
             "the same."
         )
-
-
-def predict_errors(model, writer, tile_memory=None, progress=None):
-    """Makes the error map of a whole scan.
-
-    Args:
-        model: A model of this package.
-        writer: An `ErrorMapWriter`.
-        tile_memory: About how many bytes the maps of one tile may take; if
-            `None`, as `predictor_for` says.
-        progress: Called with (voxels done, voxels in all) tile by tile.
-
-    Returns:
-        The `ErrorMap`.
-    """
-    predictor = predictor_for(model, tile_memory)
-    tiles = predictor.tiles(writer.case.scan(), progress=progress)
-    for start, probabilities in tiles:
-        writer.write(start, probabilities)
-    return writer.finish()

@@ -2,7 +2,7 @@
 
 It reads one task a line from its standard input, in JSON: the facts of a
 prepared case, the version of the weights, the seed of the rounding and the file
-to write. The answer is a line with the map's histogram. It ends when its input
+to write. The answer is a line when it is written. It ends when its input
 does, so that it never outlives the training, even one that was killed.
 """
 
@@ -42,10 +42,10 @@ def main(folder, tile_memory):
 
 
 def _answer(tasks, answers, folder, tile_memory):
-    from keras_isample.callbacks.error_map_update import predict_errors
+    from keras_isample.callbacks.predicted_errors import predicted_errors
     from keras_isample.callbacks.published_weights import PublishedWeights
     from keras_isample.models.keras_settings import set_keras
-    from keras_isample.sampling.error_maps import ErrorMapWriter
+    from keras_isample.sampling.error_map_files import write_tiles
 
     set_keras()
     weights = PublishedWeights(folder)
@@ -53,14 +53,12 @@ def _answer(tasks, answers, folder, tile_memory):
     while True:
         task = json.loads(tasks.get())
         weights.load(task["version"], model)
-        writer = ErrorMapWriter(
-            _case(task["case"]),
-            Path(task["path"]),
-            task["version"],
-            tuple(task["seed"]),
+        case = _case(task["case"])
+        errors = predicted_errors(
+            model, case, tuple(task["seed"]), tile_memory=tile_memory
         )
-        error_map = predict_errors(model, writer, tile_memory)
-        answers.write(json.dumps(error_map.histogram.tolist()) + "\n")
+        write_tiles(Path(task["path"]), case.shape, errors)
+        answers.write(json.dumps(task["version"]) + "\n")
         answers.flush()
 
 

@@ -21,6 +21,11 @@ import numpy as np
 
 from keras_isample.callbacks.error_map_update import introduce
 from keras_isample.metrics.patch_errors import PatchErrors
+from keras_isample.sampling.block_grid import even_sides
+from keras_isample.sampling.error_maps import round_errors
+
+_BLOCK = 32
+"""About the side of the blocks that maps are stored in, in voxels."""
 
 
 class OnlineErrorMaps(keras.callbacks.Callback):
@@ -91,6 +96,12 @@ class OnlineErrorMaps(keras.callbacks.Callback):
     def _update(self):
         """Writes the maps of the scans that were shown; their indices."""
         sampler = self.sampler
+        if not sampler.error_maps.is_divided:
+            # Only blocks that were ever shown are stored.
+            sampler.error_maps.divide(
+                even_sides(case.shape, _BLOCK, (1, 1, 1))
+                for case in sampler.cases
+            )
         version = sampler.epoch + 1
         centers = sampler.centers(len(self._batches)).as_numpy_iterator()
         case, center, matrix = map(np.array, zip(*centers, strict=True))
@@ -107,17 +118,33 @@ class OnlineErrorMaps(keras.callbacks.Callback):
                 inside = ((place >= 0) & (place < shape)).all(axis=1)
                 positions.append(np.ravel_multi_index(place[inside].T, shape))
                 values.append(errors[patch].ravel()[inside])
-            sampler.error_maps.replace(
+            update_voxels(
+                sampler.error_maps,
                 index,
-                sampler.error_maps.amended(
-                    index,
-                    version,
-                    (sampler.seed, version),
-                    np.concatenate(positions),
-                    np.concatenate(values),
-                ),
+                np.concatenate(positions),
+                np.concatenate(values),
+                version=version,
+                seed=sampler.seed,
             )
         return shown
+
+
+def update_voxels(maps, index, positions, errors, *, version, seed):
+    """Changes the errors of some voxels of a case.
+
+    Args:
+        maps: The `ErrorMaps`.
+        index: The case.
+        positions: Flat positions, int64; of equal ones the last counts.
+        errors: Of these voxels, float, in [0, 1].
+        version: Number of the update.
+        seed: Seed of the rounding.
+    """
+    levels = round_errors(errors, (seed, version, index))
+    blocks, _ = maps.grid(index).find(positions)
+    maps.update(
+        index, blocks, [(positions, levels)], version=version, seed=seed
+    )
 
 
 def _offsets(grid):

@@ -18,6 +18,7 @@ _FIGURES = (
     ("acceptance_rate", "accepted"),
     ("mean_error", "error"),
     ("val_dice", "Dice"),
+    ("val_dice_estimated", "Dice (estimated)"),
 )
 
 

@@ -17,9 +17,13 @@ class VolumeDice(keras.callbacks.Callback):
 
     On the training grid, without post-processing. A class that was not
     annotated in a case, or is absent from both label maps, is left out of the
-    means. Adds `val_dice` (mean over the foreground classes),
-    `val_dice_<name>`, `val_iou`, `val_iou_<name>`, `val_accuracy` (share of the
-    voxels that are right, background included) and `seconds_validation` to the
+    means; a class that is found where it is absent has a Dice of 0 there. A
+    class that no case has gets no score at all, whatever is found, since
+    finding nothing could only turn 0 into no score.
+
+    Adds `val_dice` (mean over the foreground classes), `val_dice_<name>`,
+    `val_iou`, `val_iou_<name>`, `val_accuracy` (share of the voxels that are
+    right, background included) and `seconds_validation` to the
     epoch's logs, where `EarlyStopping` or `ModelCheckpoint` find them
     (`mode="max"`).
 
@@ -59,20 +63,79 @@ class VolumeDice(keras.callbacks.Callback):
         due = (epoch + 1) % self.every == 0 or epoch + 1 == self.also
         if not due or not self.cases or logs is None:
             return
+        self.validate(logs)
+
+    def validate(self, logs):
+        """Segments all scans now; what is found is added to `logs`."""
         started = time.monotonic()
         table, accuracy = self._measure()
         # Of one case; the mean of quotients is not the quotient of means.
         for name, values in (("dice", table), ("iou", table / (2 - table))):
-            means = _class_means(values)
-            logs[f"val_{name}"] = _mean(means)
-            for label, value in zip(self.class_names[1:], means, strict=True):
-                logs[f"val_{name}_{label}"] = float(value)
+            self.add_means(logs, f"val_{name}", values)
         logs["val_accuracy"] = _mean(accuracy)
-        logs["seconds_validation"] = time.monotonic() - started
+        logs["seconds_validation"] = (
+            logs.get("seconds_validation", 0.0) + time.monotonic() - started
+        )
+
+    def add_means(self, logs, name, table):
+        """Adds the mean of each class over cases, and the mean of these.
+
+        Args:
+            logs: The dictionary that gets `<name>` and `<name>_<label>`.
+            name: Of the quantity.
+            table: `(cases, classes)`, nan where there is none.
+        """
+        means = self._class_means(table)
+        logs[name] = _mean(means)
+        for label, value in zip(self.class_names[1:], means, strict=True):
+            logs[f"{name}_{label}"] = float(value)
 
     def dice(self):
         """Mean Dice of each foreground class, nan where no case has it."""
-        return _class_means(self._measure()[0])
+        return self._class_means(self._measure()[0])
+
+    @property
+    def scored_classes(self):
+        """Foreground classes that some case has, and so can have a score."""
+        return [
+            k
+            for k in range(1, len(self.class_names))
+            if any(_holds(case, k) for case in self.cases)
+        ]
+
+    def notes(self):
+        """What cannot be scored, in lines for the user."""
+        if not self.cases:
+            return []
+        scored = self.scored_classes
+        if not scored:
+            return [
+                "no validation case has any of the structures, so there is no "
+                "validation score: the newest model is kept"
+            ]
+        found = []
+        lost = [
+            name
+            for k, name in enumerate(self.class_names)
+            if k and k not in scored
+        ]
+        if lost:
+            found.append(
+                f"no validation case has {', '.join(lost)}: no score for "
+                + ("it" if len(lost) == 1 else "them")
+            )
+        healthy = [
+            case.name
+            for case in self.cases
+            if not any(_holds(case, k) for k in scored)
+        ]
+        if healthy:
+            found.append(
+                f"{len(healthy)} of {len(self.cases)} validation cases have "
+                "none of the structures; what is found there has a Dice of 0, "
+                "and finding nothing has no score"
+            )
+        return found
 
     def _measure(self):
         """Dice, `(cases, classes)`, and the share of right voxels, a case."""
@@ -98,9 +161,18 @@ class VolumeDice(keras.callbacks.Callback):
                 phase(number + 1)
         return table, accuracy
 
+    def _class_means(self, table):
+        """Means over cases, nan for a class that cannot be scored."""
+        scored = self.scored_classes
+        return [
+            _mean(table[:, k]) if k in scored else float("nan")
+            for k in range(1, len(self.class_names))
+        ]
 
-def _class_means(table):
-    return [_mean(column) for column in table[:, 1:].T]
+
+def _holds(case, index):
+    """Whether a class was annotated in a case and has a voxel there."""
+    return case.counts[index] > 0 and index not in case.missing
 
 
 def _mean(values):

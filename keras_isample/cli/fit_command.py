@@ -75,9 +75,16 @@ def fit(
             say=reporter.say,
             reporter=reporter,
         )
-    best = result.best_dice
-    dice = "not validated" if best is None else f"{best:.4f}"
-    click.echo(f"{result.path} best validation Dice {dice}")
+    click.echo(f"{result.path} best validation Dice {_shown(result)}")
+
+
+def _shown(result):
+    """The best validation Dice of a `FitResult`."""
+    if result.best_dice is not None:
+        return f"{result.best_dice:.4f}"
+    if result.best_estimate is not None:
+        return f"{result.best_estimate:.4f} (estimated)"
+    return "not validated"
 
 
 def _trained(config, run, **options):

@@ -7,36 +7,35 @@ import click
 from keras_isample.config import GROUPS
 
 
-class _Rate(click.ParamType):
-    """A number, or `auto`."""
+class _NumberOr(click.ParamType):
+    """A number, or one of some words."""
 
-    name = "number|auto"
-
-    def convert(self, value, param, ctx):
-        if value == "auto":
-            return value
-        return click.FLOAT.convert(value, param, ctx)
-
-
-class _Size(click.ParamType):
-    """A whole number, or `auto` or `full`."""
-
-    name = "number|auto|full"
+    def __init__(self, kind, words):
+        self.kind = kind
+        self.words = words
+        self.name = "|".join(("number", *words))
 
     def convert(self, value, param, ctx):
-        if value in ("auto", "full"):
+        if value in self.words:
             return value
-        return click.INT.convert(value, param, ctx)
+        return self.kind.convert(value, param, ctx)
 
 
 _KINDS = {
-    "str": str,
-    "int": int,
-    "int | str": _Size(),
-    "float": float,
-    "bool": bool,
-    "float | str": _Rate(),
+    "str": click.STRING,
+    "int": click.INT,
+    "float": click.FLOAT,
+    "bool": click.BOOL,
 }
+
+
+def _kind(entry):
+    """The click type of a field."""
+    if entry.metadata["choices"]:
+        return click.Choice(entry.metadata["choices"])
+    kind = _KINDS[entry.type.removesuffix(" | str")]
+    words = entry.metadata["words"]
+    return _NumberOr(kind, words) if words else kind
 
 
 def settings_options(command):
@@ -46,14 +45,13 @@ def settings_options(command):
             name = "--" + entry.name.replace("_", "-")
             if entry.type == "bool":
                 name += f"/--no-{entry.name.replace('_', '-')}"
-            choices = entry.metadata["choices"]
             shown = (
                 f" [default: {entry.default}]" if entry.default != "" else ""
             )
             command = click.option(
                 name,
                 entry.name,
-                type=click.Choice(choices) if choices else _KINDS[entry.type],
+                type=_kind(entry),
                 default=None,
                 help=entry.metadata["help"] + shown,
             )(command)

@@ -23,8 +23,12 @@ def refuse_unused(config, chosen):
     """
     for names, is_void, because in _RULES:
         given = [name for name in names if name in chosen]
-        # A flag that is off asks for nothing.
-        given = [name for name in given if chosen[name] is not False]
+        # A flag that is off asks for nothing, and a bound that is none.
+        given = [
+            name
+            for name in given
+            if chosen[name] is not False and chosen[name] != "none"
+        ]
         if given and is_void(config):
             raise InputError(
                 "--" + given[0].replace("_", "-"),
@@ -39,11 +43,22 @@ _RULES = (
             "epsilon",
             "error_maps",
             "error_map_cases",
+            "error_map_share",
             "redraw",
             "save_error_maps",
         ),
         lambda config: config.sampling.sampling == "uniform",
         "with --sampling uniform",
+    ),
+    (
+        ("error_map_share",),
+        lambda config: config.sampling.is_online,
+        "with --error-maps online, which predicts no scan",
+    ),
+    (
+        ("error_map_share",),
+        lambda config: config.sampling.is_concurrent,
+        "with --error-maps concurrent, made beside the training",
     ),
     (
         ("augmentation", "spacing_jitter"),
@@ -66,13 +81,30 @@ _RULES = (
         "without a --loss-schedule of two losses or more",
     ),
     (
-        ("validate_every", "validate_cases"),
+        ("validate_every", "validate_cases", "validation_share"),
         lambda config: config.training.refit,
         "with --refit, which validates nothing",
     ),
     (
+        ("validation_share",),
+        lambda config: config.training.validate_every != "auto",
+        "with --validate-every, which overrules it",
+    ),
+    (
+        ("validation_share",),
+        lambda config: config.training.early_stopping > 0,
+        "with --early-stopping, which validates every epoch",
+    ),
+    (
+        ("validation_share",),
+        lambda config: config.optimizer.is_auto,
+        "with --learning-rate auto, which validates every epoch",
+    ),
+    (
         ("early_stopping", "validate_cases"),
-        lambda config: config.training.validate_every > config.training.epochs,
+        lambda config: (
+            (config.training.fixed_validate_every or 1) > config.training.epochs
+        ),
         "where --validate-every is longer than the run",
     ),
     (

@@ -70,6 +70,7 @@ class Config:
                 "is cardiac, which is for slices, and dual-path sees volumes",
                 "Leave it away, or use --network unet",
             )
+        self._check_shares()
         sampling = self.sampling
         if sampling.error_maps == "online":
             if sampling.error_map_cases != "all":
@@ -86,10 +87,23 @@ class Config:
                     "Leave it away, or use --error-maps epoch",
                 )
 
+    def _check_shares(self):
+        """That error maps and validation leave time for training."""
+        maps = self.sampling.map_share or 0.0
+        validation = self.training.bound_validation_share or 0.0
+        if maps + validation >= 1:
+            raise InputError(
+                "--error-map-share",
+                f"is {maps:g} and --validation-share {validation:g}, which "
+                "leaves nothing for training",
+                "Use smaller shares",
+            )
+
     def _check_autolr(self):
         if not self.optimizer.is_auto:
             return
-        if self.training.validate_every > self.autolr.period:
+        every = self.training.fixed_validate_every
+        if every is not None and every > self.autolr.period:
             raise InputError(
                 "--validate-every",
                 f"is longer than a period of {self.autolr.period} epochs",
@@ -199,6 +213,9 @@ class Config:
         if self.training.mixed_precision == "auto":
             decided["mixed_precision"] = theirs["mixed_precision"]
         found = [n for n in found if decided.get(n) != theirs[n]]
+        if self.sampling.sample_from == "auto":
+            # What the share allows, a run has found out.
+            found = [name for name in found if name != "sample_from"]
         return {name: (own[name], theirs[name]) for name in found}
 
     def to_toml(self) -> str:

@@ -30,6 +30,7 @@ class NetworkConfig(Group):
         "Side of the labeled patch in voxels (dual-path: a multiple of 4, "
         "unet3plus: of 16, the others: of 8), or full: whole slices. auto: 8, "
         "64 for 3D U-Nets, full for slices.",
+        words=("auto", "full"),
     )
     axis: "str" = setting(
         "none",

@@ -14,7 +14,9 @@ class OptimizerConfig(Group):
     """Optimizer, rate and its schedule."""
 
     learning_rate: "float | str" = setting(
-        0.01, "Learning rate after warm-up; auto: AutoLR finds it."
+        0.01,
+        "Learning rate after warm-up; auto: AutoLR finds it.",
+        words=("auto",),
     )
     lr_schedule: "str" = setting(
         "constant",

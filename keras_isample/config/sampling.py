@@ -29,10 +29,18 @@ class SamplingConfig(Group):
     error_map_cases: "str" = setting(
         "all", "Cases whose maps each update makes: all, or a number."
     )
+    error_map_share: "float | str" = setting(
+        0.15,
+        "Share of all multiplications that error maps may take, beside "
+        "training and validation, with --error-maps epoch. Where it does not "
+        "allow whole scans, blocks are refreshed; none: no bound.",
+        words=("none",),
+    )
     sample_from: "str" = setting(
-        "refreshed",
-        "Draw from the cases of the last update, or from all.",
-        ("refreshed", "all"),
+        "auto",
+        "Draw from the cases of the last update, or from all. auto: refreshed, "
+        "or all where blocks are refreshed.",
+        ("auto", "refreshed", "all"),
     )
     redraw: "str" = setting(
         "all",
@@ -59,6 +67,8 @@ class SamplingConfig(Group):
 
     def _check(self):
         check_range(self, "epsilon", 0, 1)
+        if self.error_map_share != "none":
+            check_range(self, "error_map_share", 0, above=True, below=1)
         check_range(self, "batch_size", 1)
         check_range(self, "spacing_jitter", 0, 0.9)
         _ = self.num_error_map_cases, self.num_cases_per_batch
@@ -72,6 +82,14 @@ class SamplingConfig(Group):
     def is_concurrent(self):
         """Whether error maps are made by a process of their own."""
         return self.sampling == "isample" and self.error_maps == "concurrent"
+
+    @property
+    def map_share(self):
+        """Share of the time that bounds error maps; `None` if nothing does."""
+        predicted = self.sampling == "isample" and self.error_maps == "epoch"
+        if not predicted or self.error_map_share == "none":
+            return None
+        return self.error_map_share
 
     @property
     def num_error_map_cases(self):

@@ -7,9 +7,18 @@ from dataclasses import fields
 from keras_isample.errors import InputError
 
 
-def setting(default, help_text, choices=None):
+def setting(default, help_text, choices=None, words=()):
+    """A field of a group.
+
+    Args:
+        default: Its default.
+        help_text: What its option says.
+        choices: The only values that there are, if they are few.
+        words: What may stand for a number, where it is one.
+    """
     return field(
-        default=default, metadata={"help": help_text, "choices": choices}
+        default=default,
+        metadata={"help": help_text, "choices": choices, "words": words},
     )
 
 
@@ -62,15 +71,13 @@ class Group:
                     f"{value!r} is not known",
                     f"Choose from {', '.join(map(str, choices))}",
                 )
-            if not _fits(value, entry.type):
+            if not _fits(value, entry.type, entry.metadata["words"]):
                 raise InputError(
                     option_name(entry.name),
                     f"expects {entry.type}, got {value!r}",
                     "Correct the value",
                 )
-            if entry.type in ("float", "float | str") and isinstance(
-                value, int
-            ):
+            if entry.type.startswith("float") and isinstance(value, int):
                 object.__setattr__(self, entry.name, float(value))
         self._check()
 
@@ -117,13 +124,12 @@ def parse_bytes(source: str, text: str) -> int:
     return size
 
 
-def _fits(value, kind):
-    if kind == "float | str" and value == "auto":
+def _fits(value, kind, words):
+    kind = kind.removesuffix(" | str")
+    if words and value in words:
         return True
-    if kind == "int | str" and isinstance(value, str):
-        return value in ("auto", "full")
-    if kind in ("float", "float | str"):
+    if kind == "float":
         return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind in ("int", "int | str"):
+    if kind == "int":
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, {"str": str, "bool": bool}[kind])

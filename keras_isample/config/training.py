@@ -15,7 +15,19 @@ class TrainingConfig(Group):
 
     epochs: "int" = setting(50, "Epochs.")
     steps_per_epoch: "int" = setting(100, "Steps per epoch.")
-    validate_every: "int" = setting(1, "Epochs between two validations.")
+    validate_every: "int | str" = setting(
+        "auto",
+        "Epochs between two validations, whatever they cost. auto: as often "
+        "as --validation-share allows; every epoch with --early-stopping or "
+        "--learning-rate auto.",
+        words=("auto",),
+    )
+    validation_share: "float | str" = setting(
+        0.1,
+        "Share of all multiplications that validation may take, beside "
+        "training and error maps; none: no bound.",
+        words=("none",),
+    )
     validate_cases: "str" = setting(
         "all", "Cases of each validation, the same ones: all, or a number."
     )
@@ -58,10 +70,28 @@ class TrainingConfig(Group):
     def _check(self):
         check_range(self, "epochs", 1)
         check_range(self, "steps_per_epoch", 1)
-        check_range(self, "validate_every", 1)
+        if self.validate_every != "auto":
+            check_range(self, "validate_every", 1)
+        if self.validation_share != "none":
+            check_range(self, "validation_share", 0, above=True, below=1)
         check_range(self, "early_stopping", 0)
         check_range(self, "normalization_batches", 0)
         _ = self.tile_bytes, self.num_validate_cases
+
+    @property
+    def fixed_validate_every(self):
+        """Epochs between two validations; `None` if the share decides."""
+        if self.validate_every != "auto":
+            return self.validate_every
+        unbound = self.validation_share == "none" or self.early_stopping
+        return 1 if unbound else None
+
+    @property
+    def bound_validation_share(self):
+        """Share of the time that bounds validation; `None` if nothing does."""
+        if self.validation_share == "none":
+            return None
+        return self.validation_share
 
     @property
     def num_validate_cases(self):

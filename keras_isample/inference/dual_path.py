@@ -19,12 +19,15 @@ and of 15 context voxels. What makes it fast:
   one constant vector and the result is constant within a context voxel.
 """
 
+import math
+
 import numpy as np
 from scipy import ndimage
 
 from keras_isample.inference.dual_path_parts import DualPathParts
 from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.inference.tiling import boxes_around
+from keras_isample.inference.tiling import regions_of
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
 from keras_isample.inference.tiling import voxels_with_halo
@@ -69,22 +72,31 @@ class DualPathPredictor:
                 int(least),
             )
 
-    def tiles(self, scan, *, repeatable=True, progress=None):
-        """Predicts a scan.
+    def units(self, shape):
+        """Sides in voxels of the smallest box of a scan of this shape."""
+        return (CONTEXT_STRIDE,) * len(shape)
+
+    def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
+        """Predicts a scan, or boxes of it.
 
         Args:
             scan: A `Scan`.
+            boxes: Boxes of voxels, triples of slices within the scan that
+                start and stop at multiples of `units`, or stop where the scan
+                does; the whole scan if `None`. What is predicted is the
+                same, within rounding.
             repeatable: Whether a scan always gives the same bits. Without,
                 frequent sizes of tiles are compiled, which is faster; after
                 many scans there may be no further ones, and what a scan gives
                 then differs by rounding.
-            progress: Called with (voxels done, voxels in all) after each tile.
+            part: Which tiles are made: of `(k, n)` every n-th from the k-th
+                on, counted from 0.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
             `(x, y, z, classes)`, valid until the next tile is asked for. The
-            tiles cover every voxel once; slabs come in the order of the first
-            axis.
+            tiles cover every voxel once, box by box; slabs come in the order
+            of the first axis.
         """
         if scan.num_channels != self.num_channels:
             raise ValueError(
@@ -92,29 +104,84 @@ class DualPathPredictor:
                 f"channel(s). Received a scan of {scan.num_channels}."
             )
         self._parts.update()
-        blocks = [-(-n // CONTEXT_STRIDE) for n in scan.shape]
-        context = self._context(scan, blocks)
-        near = ndimage.maximum_filter(
-            scan.occupied_blocks(CONTEXT_STRIDE),
-            2 * -(-IMAGE_HALO // CONTEXT_STRIDE) + 1,
-            mode="constant",
-        )
         empty = self._constant_share(scan)
-        sides, slabs, fast = self._plan(blocks, near, repeatable)
+        before = 0
+        for region in regions_of(scan.shape, boxes, self.units(scan.shape)):
+            near = _near(scan, region)
+            sides, slabs, fast = self._plan(near, repeatable)
+            count = sum(len(tiles) for _, _, tiles in slabs)
+            wanted = set(range((part[0] - before) % part[1], count, part[1]))
+            before += count
+            if wanted:
+                yield from self._tiles_of(
+                    scan, region, empty, sides, slabs, fast, wanted
+                )
+
+    def multiplications(self, scan, boxes=None):
+        """What `tiles` multiplies, repeatably, counted from its shapes.
+
+        Args:
+            scan: A `Scan`.
+            boxes: As of `tiles`.
+
+        Returns:
+            int.
+        """
+        total = self.setup_multiplications
+        for region in regions_of(scan.shape, boxes, self.units(scan.shape)):
+            total += self._region_multiplications(scan, region)
+        return total
+
+    @property
+    def setup_multiplications(self):
+        """What every call of `tiles` multiplies before its first tile."""
+        return self._parts.constant_multiplications()
+
+    def _region_multiplications(self, scan, region):
+        parts, total = self._parts, 0
+        near = _near(scan, region)
+        _, slabs, _ = self._plan(near, True)
+        for slab, stop, tiles in slabs:
+            shape = (stop - slab, *near.shape[1:])
+            sides = self._context_sides(shape)
+            for place in tiles_of((0, 0, 0), shape, sides):
+                total += parts.context_multiplications(_sides(place))
+            for place, boxes in tiles:
+                within = [_sides(box) for box in boxes]
+                if sum(map(math.prod, within)) < math.prod(_sides(place)):
+                    total += parts.fill_multiplications(_sides(place))
+                total += sum(map(parts.tile_multiplications, within))
+        return total
+
+    def _tiles_of(self, scan, region, empty, sides, slabs, fast, wanted):
+        """What `tiles` yields of a region, in context voxels.
+
+        The region is cut as `_plan` says; `wanted` has the numbers of the
+        tiles that are made.
+        """
+        context = self._context(scan, region)
+        shape = _sides(region)
         # New memory for each tile would cost more than filling it.
         results = np.empty(
             (
-                np.prod(np.minimum(sides, blocks)) * CONTEXT_STRIDE**3,
+                np.prod(np.minimum(sides, shape)) * CONTEXT_STRIDE**3,
                 self.num_classes,
             ),
             np.float32,
         )
-        done = 0
+        before = 0
         for slab, slab_stop, tiles in slabs:
+            chosen = [t for i, t in enumerate(tiles, before) if i in wanted]
+            before += len(tiles)
+            if not chosen:
+                continue
             coarse = self._coarse_maps(context, slab, slab_stop)
-            for place, boxes in tiles:
+            for place, boxes in chosen:
                 rows = slice(place[0].start - slab, place[0].stop - slab)
-                start = [part.start for part in place]
+                start = [
+                    part.start + whole.start
+                    for part, whole in zip(place, region, strict=True)
+                ]
                 maps = coarse[(rows, *place[1:])]
                 shape = [CONTEXT_STRIDE * n for n in maps.shape[:3]]
                 tile = results[: np.prod(shape)].reshape(*shape, -1)
@@ -127,9 +194,6 @@ class DualPathPredictor:
                     for n, a in zip(scan.shape, first, strict=True)
                 )
                 yield first, tile[inside]
-                done += tile[inside].size // self.num_classes
-                if progress is not None:
-                    progress(done, np.prod(scan.shape))
 
     def tile_bytes(self, x, y, z):
         """Bytes that a tile of these sides, in context voxels, takes."""
@@ -159,15 +223,15 @@ class DualPathPredictor:
 
         return tile_sides(blocks, self._memory, bytes_of, _tile_cost)
 
-    def _plan(self, blocks, near, repeatable):
-        """How a scan is cut.
+    def _plan(self, near, repeatable):
+        """How a scan, or a region of it, is cut.
 
         Returns:
             Sides of a tile, slabs as of `_slabs`, and the sizes of images that
             are to be convolved with few multiplications.
         """
         if self._parts.has_winograd and not repeatable:
-            sides = self.tile_sides(blocks, winograd=True)
+            sides = self.tile_sides(near.shape, winograd=True)
             if sides is not None:
                 slabs = self._slabs(near, sides)
                 sizes = sizes_to_compile(
@@ -178,7 +242,7 @@ class DualPathPredictor:
                 )
                 if sizes:
                     return sides, slabs, sizes
-        sides = self.tile_sides(blocks)
+        sides = self.tile_sides(near.shape)
         return sides, self._slabs(near, sides), set()
 
     def _slabs(self, near, sides):
@@ -244,23 +308,37 @@ class DualPathPredictor:
         image = scan.read([-side] * 3, [0] * 3)
         return self._parts.constant_share(image)
 
-    def _context(self, scan, blocks):
-        """Context voxels of the scan with their halo, anchored at voxel 0."""
+    def _context(self, scan, region):
+        """Context voxels of a region with their halo, anchored at voxel 0."""
         width, stride = self._context_width, CONTEXT_STRIDE
-        shape = [n + 2 * CONTEXT_HALO for n in blocks]
+        shape = [n + 2 * CONTEXT_HALO for n in _sides(region)]
         result = np.empty((*shape, scan.num_channels), np.float32)
         result[:] = scan.read([-1, -1, -1], [0, 0, 0])
-        inner = tuple(slice(CONTEXT_HALO, n + CONTEXT_HALO) for n in blocks)
-        inner = result[inner]
-        for row in range(blocks[0]):
+        # What lies in the scan; further context voxels have the outside value.
+        first = [part.start - CONTEXT_HALO for part in region]
+        known = [
+            slice(max(0, a), min(-(-n // stride), a + side))
+            for a, n, side in zip(first, scan.shape, shape, strict=True)
+        ]
+        inner = result[
+            tuple(
+                slice(part.start - a, part.stop - a)
+                for part, a in zip(known, first, strict=True)
+            )
+        ]
+        for target, row in zip(
+            inner, range(known[0].start, known[0].stop), strict=True
+        ):
             slab = scan.read(
-                (row * stride, 0, 0),
-                (row * stride + width, stride * blocks[1], stride * blocks[2]),
+                (stride * row, *(stride * part.start for part in known[1:])),
+                (
+                    stride * row + width,
+                    *(stride * part.stop for part in known[1:]),
+                ),
             )
-            slab = slab.mean(axis=0).reshape(
-                blocks[1], stride, blocks[2], stride, -1
-            )
-            inner[row] = slab[:, :width, :, :width].mean(axis=(1, 3))
+            columns, depth = target.shape[:2]
+            slab = slab.mean(axis=0).reshape(columns, stride, depth, stride, -1)
+            target[...] = slab[:, :width, :, :width].mean(axis=(1, 3))
         return result
 
     def _coarse_maps(self, context, first, stop):
@@ -291,6 +369,32 @@ class DualPathPredictor:
         if rows >= blocks[0]:
             return blocks[0]
         return rows if rows < side else rows // side * side
+
+
+def _near(scan, region):
+    """Where the high-resolution path is not constant, bool, in context voxels.
+
+    Args:
+        scan: A `Scan`.
+        region: Triple of slices, in context voxels.
+    """
+    reach = -(-IMAGE_HALO // CONTEXT_STRIDE)
+    blocks = [-(-n // CONTEXT_STRIDE) for n in scan.shape]
+    around = tuple(
+        slice(max(0, part.start - reach), min(n, part.stop + reach))
+        for part, n in zip(region, blocks, strict=True)
+    )
+    near = ndimage.maximum_filter(
+        scan.occupied_blocks(CONTEXT_STRIDE, around),
+        2 * reach + 1,
+        mode="constant",
+    )
+    return near[
+        tuple(
+            slice(part.start - wide.start, part.stop - wide.start)
+            for part, wide in zip(region, around, strict=True)
+        )
+    ]
 
 
 def _sides(box):

@@ -1,6 +1,7 @@
 """The parts that a dual-path model is cut into to predict tiles."""
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ from keras import layers
 from keras import ops
 
 from keras_isample.inference.compiled import compiled
+from keras_isample.inference.cost import products
 from keras_isample.inference.folding import FoldedNetwork
 from keras_isample.inference.folding import folded_weights
 from keras_isample.inference.tiling import tiles_of
@@ -21,6 +23,13 @@ from keras_isample.models.dual_path_geometry import IMAGE_HALO
 _PIECE = 1 << 13
 """Context voxels (64 voxels each) that the last layers see at a time, at most.
 Of a small tile they see an eighth, or one column."""
+
+_LEAST_PIECE = 6**3
+"""Context voxels that are not divided: each piece is a call, which takes
+milliseconds whatever it computes."""
+
+_REFERENCE = 64
+"""Side that multiplications are counted at, a multiple of 4."""
 
 
 class DualPathParts:
@@ -86,13 +95,21 @@ class DualPathParts:
         hidden = _AddRepeated(dtype=policy)([share, coarse])
         context = self._low_path.model.inputs[0]
         low = self._low_share(self._low_path.model.outputs[0])
-        self._run_trunk = compiled(self._trunk.model)
+        models = {
+            "trunk": self._trunk.model,
+            "share": keras.Model([x, y], share),
+            "head": keras.Model([x, y, coarse], classes(hidden)),
+            "fill": keras.Model(coarse, classes(coarse)),
+            "context": keras.Model(context, low),
+        }
+        self._run_trunk = compiled(models["trunk"])
         if self.has_winograd:
             self._run_winograd_trunk = compiled(self._winograd_trunk.model)
-        self._run_share = compiled(keras.Model([x, y], share))
-        self._run_head = compiled(keras.Model([x, y, coarse], classes(hidden)))
-        self._run_constant = compiled(keras.Model(coarse, classes(coarse)))
-        self._run_context = compiled(keras.Model(context, low))
+        self._run_share = compiled(models["share"])
+        self._run_head = compiled(models["head"])
+        self._run_constant = compiled(models["fill"])
+        self._run_context = compiled(models["context"])
+        self._counts = {name: _counts(model) for name, model in models.items()}
 
     def update(self):
         """Takes over the present weights of the model."""
@@ -138,6 +155,30 @@ class DualPathParts:
         ]
         return self._itemsize * functools.reduce(np.maximum, needs)
 
+    def tile_multiplications(self, sides):
+        """Multiplications of `classify` for a tile, in context voxels."""
+        sides = [CONTEXT_STRIDE * n for n in sides]
+        image = [n + 2 * IMAGE_HALO for n in sides]
+        return _counted(self._counts["trunk"], image) + _counted(
+            self._counts["head"], sides
+        )
+
+    def context_multiplications(self, sides):
+        """Of `context_share`, for so many context voxels without halo."""
+        sides = [n + 2 * CONTEXT_HALO for n in sides]
+        return _counted(self._counts["context"], sides)
+
+    def fill_multiplications(self, sides):
+        """Of `classify_constant`, for so many context voxels."""
+        return _counted(self._counts["fill"], sides)
+
+    def constant_multiplications(self):
+        """Of `constant_share`, for the smallest image."""
+        image = [2 * IMAGE_HALO + CONTEXT_STRIDE] * 3
+        return _counted(self._counts["trunk"], image) + _counted(
+            self._counts["share"], [CONTEXT_STRIDE] * 3
+        )
+
     def context_share(self, context):
         """Share of the low-resolution path: `(x, y, z, hidden)`."""
         share = self._run_context(np.ascontiguousarray(context)[None])
@@ -179,10 +220,38 @@ class DualPathParts:
             result[rows, columns] = ops.convert_to_numpy(piece)[0]
 
 
+def _counts(model):
+    """Weights of each convolution, and the voxels that are lost before it.
+
+    All are valid convolutions without strides, so that one size tells of all;
+    what the layers are given besides the first input has a size of its own.
+    """
+    shapes = [
+        (1, *_sides_of(number), tensor.shape[-1])
+        for number, tensor in enumerate(model.inputs)
+    ]
+    return [
+        (weights, _REFERENCE - positions[1])
+        for weights, positions in products(model, shapes)
+    ]
+
+
+def _sides_of(number):
+    """Sides of an input: the third one of the head is in context voxels."""
+    return ((_REFERENCE if number < 2 else _REFERENCE // CONTEXT_STRIDE),) * 3
+
+
+def _counted(counts, sides):
+    """Multiplications for a first input of these sides."""
+    return sum(
+        weights * math.prod(n - lost for n in sides) for weights, lost in counts
+    )
+
+
 def _piece(shape):
     """Rows and columns of context voxels that the last layers see at a time."""
     rows, columns, depth = shape[:3]
-    most = min(_PIECE, rows * columns * depth // 8)
+    most = min(_PIECE, max(_LEAST_PIECE, rows * columns * depth // 8))
     if columns * depth > most:
         return 1, _even(columns, most // depth)
     return _even(rows, most // (columns * depth)), columns

@@ -6,6 +6,7 @@ from keras import layers
 from keras import ops
 
 from keras_isample.inference.compiled import compiled
+from keras_isample.inference.cost import multiplications
 from keras_isample.inference.folding import FoldedNetwork
 from keras_isample.inference.layer_graph import bytes_per_voxel
 
@@ -46,6 +47,7 @@ class ImageNetwork:
         self.model = keras.Model(self._folded.model.inputs, x)
         self.bytes_per_voxel = _OVERHEAD * bytes_per_voxel(self.model)
         self._run = compiled(self.model)
+        self._counted = {}
 
     def update(self):
         """Takes over the present weights of the model."""
@@ -62,6 +64,14 @@ class ImageNetwork:
                 f"The model was made for {self.num_channels} "
                 f"channel(s). Received a scan of {scan.num_channels}."
             )
+
+    def multiplications(self, sides):
+        """Multiplications for one image of these sides."""
+        sides = tuple(sides)
+        if sides not in self._counted:
+            shape = (1, *sides, self.num_channels)
+            self._counted[sides] = multiplications(self.model, [shape])
+        return self._counted[sides]
 
     def __call__(self, images):
         """Probabilities of images `(batch, *sides, channels)`, float32."""

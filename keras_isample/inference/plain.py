@@ -8,13 +8,16 @@ together, and reads a halo as wide as the network sees. At the borders of the
 scan the halo ends, so that the zeros come where they come in one pass.
 """
 
+import itertools
 import logging
+from collections import Counter
 
 import numpy as np
 
 from keras_isample.inference.image_network import ImageNetwork
 from keras_isample.inference.layer_graph import reach
 from keras_isample.inference.tile_memory import TileMemoryError
+from keras_isample.inference.tiling import regions_of
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
 
@@ -50,18 +53,30 @@ class PlainPredictor:
         self.halo = -(-max(reach(self._network.model)) // self._multiple)
         self._memory = tile_memory
 
-    def tiles(self, scan, *, repeatable=True, progress=None):
-        """Predicts a scan.
+    def units(self, shape):
+        """Sides in voxels of the smallest box of a scan of this shape."""
+        return (self._multiple,) * len(shape)
+
+    setup_multiplications = 0
+    """What every call of `tiles` multiplies before its first tile."""
+
+    def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
+        """Predicts a scan, or boxes of it.
 
         Args:
             scan: A `Scan`.
+            boxes: Boxes of voxels, triples of slices within the scan that
+                start and stop at multiples of `units`, or stop where the scan
+                does; the whole scan if `None`. What is predicted is the
+                same, within rounding.
             repeatable: Whether a scan must always give the same bits. It does.
-            progress: Called with (voxels done, voxels in all) after each tile.
+            part: Which tiles are made: of `(k, n)` every n-th from the k-th
+                on, counted from 0.
 
         Yields:
             `(start, probabilities)`: first voxel of a tile and float32
-            `(x, y, z, classes)`. The tiles cover every voxel once; slabs come
-            in the order of the first axis.
+            `(x, y, z, classes)`. The tiles cover every voxel once, box by box;
+            slabs come in the order of the first axis.
 
         Raises:
             TileMemoryError: If `tile_memory` does not allow the smallest tile
@@ -71,14 +86,10 @@ class PlainPredictor:
         self._network.check(scan)
         self._network.update()
         multiple = self._multiple
-        blocks = [-(-n // multiple) for n in scan.shape]
-        done = 0
-        for place in tiles_of((0, 0, 0), blocks, self.tile_sides(blocks)):
-            first = [max(0, part.start - self.halo) for part in place]
-            stop = [
-                min(n, part.stop + self.halo)
-                for n, part in zip(blocks, place, strict=True)
-            ]
+        places = self._places(scan.shape, boxes)
+        for place, first, stop in itertools.islice(
+            places, part[0], None, part[1]
+        ):
             image = scan.read(
                 [multiple * a for a in first], [multiple * b for b in stop]
             )
@@ -90,11 +101,51 @@ class PlainPredictor:
                 for part, a, n in zip(place, first, scan.shape, strict=True)
             )
             start = tuple(multiple * part.start for part in place)
-            probabilities = self._network(image[None])[0][inner]
-            yield start, probabilities
-            done += probabilities.size // self.num_classes
-            if progress is not None:
-                progress(done, np.prod(scan.shape))
+            yield start, self._network(image[None])[0][inner]
+
+    def multiplications(self, scan, boxes=None):
+        """What `tiles` multiplies, counted from its shapes.
+
+        Args:
+            scan: A `Scan`.
+            boxes: As of `tiles`.
+
+        Returns:
+            int.
+        """
+        sizes = Counter(
+            tuple(
+                self._multiple * (b - a)
+                for a, b in zip(first, stop, strict=True)
+            )
+            for _, first, stop in self._places(scan.shape, boxes)
+        )
+        return sum(
+            count * self._network.multiplications(sides)
+            for sides, count in sizes.items()
+        )
+
+    def _places(self, shape, boxes):
+        """Tiles of boxes, and where what they read begins and stops.
+
+        All are in blocks of `multiple` voxels a side.
+        """
+        blocks = [-(-n // self._multiple) for n in shape]
+        for region in regions_of(shape, boxes, self.units(shape)):
+            first = [part.start for part in region]
+            stop = [part.stop for part in region]
+            sides = self.tile_sides(
+                [b - a for a, b in zip(first, stop, strict=True)], blocks
+            )
+            for place in tiles_of(first, stop, sides):
+                yield (
+                    place,
+                    [max(0, part.start - self.halo) for part in place],
+                    [
+                        min(n, part.stop + self.halo)
+                        for n, part in zip(blocks, place, strict=True)
+                    ],
+                )
 
     def check(self, shape):
         """Refuses a scan that no tile is small enough for.
@@ -125,29 +176,35 @@ class PlainPredictor:
         per_voxel += 4 * (self.num_classes + self.num_channels)
         return per_voxel * self._voxels(blocks, x, y, z)
 
-    def tile_sides(self, blocks):
+    def tile_sides(self, blocks, scan=None):
         """Sides of the tiles of a scan of `blocks`, in blocks.
 
         The thickness of a slab of tiles is such that a caller can hold the
         probabilities of the slab, too.
 
+        Args:
+            blocks: Sides of what is predicted.
+            scan: Those of the scan that it is a part of, where its halo ends;
+                the same if `None`.
+
         Raises:
             TileMemoryError: If not even the smallest tile is allowed.
         """
+        scan = scan or blocks
         row = 4 * self.num_classes * self._multiple**3 * blocks[1] * blocks[2]
         rows = max(1, int(self._memory / 2 / row))
 
         def bytes_of(x, y, z):
             # One row is always allowed.
-            wanted = self.tile_bytes(blocks, x, y, z)
+            wanted = self.tile_bytes(scan, x, y, z)
             return np.where(x <= rows, wanted, np.inf)
 
         def cost_of(x, y, z):
-            return self._voxels(blocks, x, y, z)
+            return self._voxels(scan, x, y, z)
 
         sides = tile_sides(blocks, self._memory, bytes_of, cost_of)
         if sides is None:
-            least = int(self.tile_bytes(blocks, 1, 1, 1))
+            least = int(self.tile_bytes(scan, 1, 1, 1))
             raise TileMemoryError(
                 "Argument `tile_memory` must allow a tile of "
                 f"{self._multiple} voxels a side with what the network sees "

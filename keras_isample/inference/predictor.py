@@ -2,8 +2,11 @@
 
 import weakref
 
+import keras
+
 from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.inference.plain import PlainPredictor
+from keras_isample.inference.several_devices import SharingPredictor
 from keras_isample.inference.slices import SlicePredictor
 
 _KINDS = {
@@ -18,11 +21,15 @@ _KINDS = {
 
 _predictors = weakref.WeakKeyDictionary()
 
+_devices = weakref.WeakKeyDictionary()
+
 
 def predictor_for(model, tile_memory=None):
     """An object whose `tiles(scan)` predicts whole scans with `model`.
 
-    Compiling takes seconds, so it is kept as long as the model lives.
+    Compiling takes seconds, so it is kept as long as the model lives. Several
+    devices share the tiles: those of `share_among`, else all visible GPUs, on
+    TensorFlow.
 
     Args:
         model: A model of this package.
@@ -33,11 +40,28 @@ def predictor_for(model, tile_memory=None):
         ValueError: If the model is not one that this package can tile.
     """
     kind = _kind_of(model)
+    devices = _devices.get(model)
+    devices = _visible_gpus() if devices is None else devices
     known = _predictors.setdefault(model, {})
-    if tile_memory not in known:
+    if (tile_memory, devices) not in known:
         given = () if tile_memory is None else (tile_memory,)
-        known[tile_memory] = kind(model, *given)
-    return known[tile_memory]
+        known[tile_memory, devices] = (
+            SharingPredictor(lambda: kind(model, *given), devices)
+            if devices
+            else kind(model, *given)
+        )
+    return known[tile_memory, devices]
+
+
+def share_among(model, devices):
+    """Names the devices that predict whole scans with a model from now on.
+
+    Args:
+        model: A model of this package.
+        devices: Names such as `"gpu:1"`, of TensorFlow; the one that Keras
+            uses if there are none.
+    """
+    _devices[model] = tuple(devices)
 
 
 def check_scan(model, shape, tile_memory=None):
@@ -55,6 +79,8 @@ def check_scan(model, shape, tile_memory=None):
         # What is allowed by default suffices, whatever the scan.
         return
     predictor = predictor_for(model, tile_memory)
+    if isinstance(predictor, SharingPredictor):
+        predictor = predictor.first
     if isinstance(predictor, PlainPredictor):
         predictor.check(shape)
 
@@ -69,3 +95,13 @@ def _kind_of(model):
             f"Received: {model!r} of network {metadata.get('network')!r}."
         )
     return kind
+
+
+def _visible_gpus():
+    """Names of the GPUs if there are several, else none."""
+    if keras.backend.backend() != "tensorflow":
+        return ()
+    import tensorflow as tf
+
+    count = len(tf.config.list_logical_devices("GPU"))
+    return tuple(f"gpu:{i}" for i in range(count)) if count > 1 else ()

@@ -4,10 +4,13 @@ Every slice across one axis is predicted whole, with nothing of its neighbors:
 DeepLab's mean of the image, say, knows no tiles.
 """
 
+import itertools
+
 import numpy as np
 
 from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.image_network import ImageNetwork
+from keras_isample.inference.tiling import regions_of
 from keras_isample.volumes.files import new_mapped_array
 
 DEFAULT_AXIS = 2
@@ -48,14 +51,23 @@ class SlicePredictor:
             )
         return axis
 
-    def tiles(self, scan, *, repeatable=True, progress=None):
-        """Predicts a scan.
+    def units(self, shape):
+        """Sides in voxels of the smallest box of a scan: a whole slice."""
+        return tuple(1 if i == self.axis else n for i, n in enumerate(shape))
+
+    setup_multiplications = 0
+    """What every call of `tiles` multiplies before its first tile."""
+
+    def tiles(self, scan, boxes=None, *, repeatable=True, batches=None):
+        """Predicts a scan, or some of its slices.
 
         Args:
             scan: A `Scan`.
+            boxes: Boxes of voxels, triples of slices, of whole slices of the
+                scan; the whole scan if `None`. What is predicted is the same,
+                within rounding.
             repeatable: Whether a scan must always give the same bits. It does.
-            progress: Called with (voxels done, voxels in all) after each
-                batch of slices.
+            batches: What `batches` yields, if it has been predicted elsewhere.
 
         Yields:
             `(start, probabilities)`: first voxel of a slab and float32
@@ -63,21 +75,80 @@ class SlicePredictor:
             the order of the first axis. Where the slices lie across another
             axis, the probabilities of all are held until the last is there: in
             memory, or, if they take more than half of `tile_memory`, in a
-            temporary file.
+            temporary file. Boxes come one after the other, each in slabs of
+            its own.
         """
-        self._network.check(scan)
         axis = self.axis
-        self._network.update()
+        if batches is None:
+            batches = self.batches(scan, boxes)
         if axis == 0:
-            for first, batch in self._batches(scan, axis, progress):
+            for first, batch in batches:
                 yield (first, 0, 0), batch
             return
-        held = self._all_slices(scan, axis, progress)
-        row = held[:, 0].nbytes
-        rows = max(1, int(self._memory // 2 // row))
-        for first in range(0, scan.shape[0], rows):
-            slab = np.moveaxis(held[:, first : first + rows], 0, axis)
-            yield (first, 0, 0), np.ascontiguousarray(slab)
+        for part in self._parts(scan, boxes):
+            start = [0, 0, 0]
+            start[axis] = part.start
+            held = self._all_slices(scan, part, batches)
+            row = held[:, 0].nbytes
+            rows = max(1, int(self._memory // 2 // row))
+            for first in range(0, scan.shape[0], rows):
+                slab = np.moveaxis(held[:, first : first + rows], 0, axis)
+                yield (
+                    (first, *start[1:]),
+                    np.ascontiguousarray(slab),
+                )
+
+    def batches(self, scan, boxes=None, part=(0, 1)):
+        """Predicts the slices of a scan.
+
+        Args:
+            scan: A `Scan`.
+            boxes: As of `tiles`.
+            part: Which batches are predicted: of `(k, n)` every n-th from the
+                k-th on, counted from 0.
+
+        Yields:
+            `(first, probabilities)`: the first slice of a batch, and float32
+            `(slices, rows, columns, classes)`.
+        """
+        self._network.check(scan)
+        self._network.update()
+        axis = self.axis
+        shape, padded = self._sides(scan)
+        places = self._places(scan, boxes, self.slices_at_once(padded))
+        for place in itertools.islice(places, part[0], None, part[1]):
+            start, stop = [0, 0], list(padded)
+            start.insert(axis, place.start)
+            stop.insert(axis, place.stop)
+            images = np.moveaxis(scan.read(start, stop), axis, 0)
+            result = self._network(images)
+            yield place.start, result[:, : shape[0], : shape[1]]
+
+    def multiplications(self, scan, boxes=None):
+        """What `tiles` multiplies, counted from its shapes.
+
+        Args:
+            scan: A `Scan`.
+            boxes: As of `tiles`.
+
+        Returns:
+            int.
+        """
+        parts = self._parts(scan, boxes)
+        count = sum(part.stop - part.start for part in parts)
+        _, padded = self._sides(scan)
+        return count * self._network.multiplications(padded)
+
+    def _parts(self, scan, boxes):
+        """Ranges of slices that boxes are."""
+        regions = regions_of(scan.shape, boxes, self.units(scan.shape))
+        return [region[self.axis] for region in regions]
+
+    def _sides(self, scan):
+        """Sides of a slice, and what they are padded to."""
+        multiple = self._network.multiple
+        shape = [n for i, n in enumerate(scan.shape) if i != self.axis]
+        return shape, [-(-n // multiple) * multiple for n in shape]
 
     def slices_at_once(self, shape):
         """How many slices of these two sides (padded) make a batch."""
@@ -86,31 +157,24 @@ class SlicePredictor:
         size = voxels * (self._network.bytes_per_voxel + held)
         return max(1, int(self._memory // size))
 
-    def _batches(self, scan, axis, progress):
-        """Pairs of a first slice and probabilities `(n, rows, columns, c)`."""
-        multiple = self._network.multiple
-        shape = [n for i, n in enumerate(scan.shape) if i != axis]
-        padded = [-(-n // multiple) * multiple for n in shape]
-        count = self.slices_at_once(padded)
-        for first in range(0, scan.shape[axis], count):
-            start, stop = [0, 0], list(padded)
-            start.insert(axis, first)
-            stop.insert(axis, min(first + count, scan.shape[axis]))
-            images = np.moveaxis(scan.read(start, stop), axis, 0)
-            result = self._network(images)
-            yield first, result[:, : shape[0], : shape[1]]
-            if progress is not None:
-                done = min(first + count, scan.shape[axis])
-                progress(done * np.prod(shape), np.prod(scan.shape))
+    def _places(self, scan, boxes, count):
+        """Ranges of slices that batches of so many are, box by box."""
+        for part in self._parts(scan, boxes):
+            for first in range(part.start, part.stop, count):
+                yield slice(first, min(first + count, part.stop))
 
-    def _all_slices(self, scan, axis, progress):
-        shape = [n for i, n in enumerate(scan.shape) if i != axis]
-        shape = (scan.shape[axis], *shape, self.num_classes)
+    def _all_slices(self, scan, part, batches):
+        """Takes the batches of a range of slices."""
+        shape, _ = self._sides(scan)
+        shape = (part.stop - part.start, *shape, self.num_classes)
         size = 4 * np.prod(shape, dtype=np.int64)
         if size <= self._memory // 2:
             held = np.empty(shape, np.float32)
         else:
             held = new_mapped_array(np.float32, shape)
-        for first, batch in self._batches(scan, axis, progress):
-            held[first : first + len(batch)] = batch
+        filled = 0
+        while filled < len(held):
+            first, batch = next(batches)
+            filled = first - part.start + len(batch)
+            held[first - part.start : filled] = batch
         return held

@@ -47,6 +47,41 @@ def tiles_of(first, stop, sides):
         )
 
 
+def regions_of(shape, boxes, units):
+    """Boxes of voxels, in units of several voxels.
+
+    Args:
+        shape: Voxels of the scan along the three axes.
+        boxes: Triples of slices within it that start and stop at multiples of
+            a unit, or stop where the scan does; the whole scan if `None`.
+        units: Voxels of a unit along each axis.
+
+    Returns:
+        List of triples of slices.
+
+    Raises:
+        ValueError: If a box starts or stops elsewhere, or is empty.
+    """
+    if boxes is None:
+        boxes = [tuple(slice(0, n) for n in shape)]
+    regions = []
+    for box in boxes:
+        region = []
+        for part, n, unit in zip(box, shape, units, strict=True):
+            start = part.start or 0
+            stop = n if part.stop is None else part.stop
+            good = 0 <= start < stop <= n and start % unit == 0
+            if not good or (stop % unit and stop != n):
+                raise ValueError(
+                    "Argument `boxes` must have boxes that start and stop at "
+                    f"multiples of {tuple(units)} voxels, or stop where the "
+                    f"scan does. Received: {box} of a scan of {tuple(shape)}."
+                )
+            region.append(slice(start // unit, -(-stop // unit)))
+        regions.append(tuple(region))
+    return regions
+
+
 def boxes_around(occupied, cost_of):
     """Boxes that hold every occupied element, cheap to compute.
 
@@ -60,6 +95,9 @@ def boxes_around(occupied, cost_of):
     Returns:
         List of triples of slices, which do not overlap.
     """
+    if occupied.all():
+        # With what is around them, two halves cost more than the whole.
+        return [tuple(slice(0, n) for n in occupied.shape)]
     found = ndimage.find_objects(occupied.astype(np.uint8))
     if not found:
         return []
@@ -106,3 +144,22 @@ def _halves(sides, axis):
         high = list(low)
         low[axis], high[axis] = slice(0, cut), slice(cut, sides[axis])
         yield tuple(low), tuple(high)
+
+
+def told(tiles, voxels, progress=None):
+    """Tells how far a scan has come, tile by tile.
+
+    Args:
+        tiles: Iterable of `(start, probabilities)`.
+        voxels: Of all tiles together.
+        progress: Called with (voxels done, voxels in all) after each tile.
+
+    Yields:
+        The tiles.
+    """
+    done = 0
+    for start, probabilities in tiles:
+        yield start, probabilities
+        done += math.prod(probabilities.shape[:3])
+        if progress is not None:
+            progress(done, voxels)

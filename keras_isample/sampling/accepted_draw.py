@@ -124,6 +124,26 @@ class AcceptedDraw:
         )
         self._report_empty()
 
+    def draw_cases_first(self, case_first):
+        """Sets whether every case has the same share; see the arguments."""
+        self._case_first = case_first
+        self._report_empty()
+
+    def class_shares(self):
+        """Expected share of each class among the centers of each case.
+
+        Returns:
+            Dictionary from the index of a case in use to float64
+            `(classes,)`, whose sum is 1; where no error is left in a case,
+            its classes have even shares.
+        """
+        use, shares = self._use, self._shares()
+        total = shares.sum(axis=1, keepdims=True)
+        shares = np.where(
+            total > 0, shares / np.where(total, total, 1), use.even
+        )
+        return dict(zip(use.cases.tolist(), shares, strict=True))
+
     def acceptance_rate(self):
         """Expected share of accepted candidates, from the error maps in use.
 
@@ -212,7 +232,7 @@ class AcceptedDraw:
             draws = rng.random((2, int(1.25 * number / share) + 8))
             position, usable = self._voxels.candidates(index, label, draws[0])
             if known:
-                error = self._error_maps.errors(index)[position]
+                error = self._error_maps.errors_of(index, label, position)
                 usable &= accept(error, draws[1], self._epsilon)
             found.append(position[usable][:number])
             number -= len(found[-1])

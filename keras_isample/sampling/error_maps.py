@@ -1,54 +1,45 @@
-"""E(x) = 1 - p(true class at x) over whole training scans, one byte a voxel.
+"""E(x) = 1 - p(true class at x) over training scans, one byte a voxel.
 
 Errors are rounded to 1/255 stochastically, so that an error below half a level
 stays reachable at epsilon 0: its expected stored value is the error itself.
 
-The maps lie on disk, one file per case and update, and are mapped from there:
-those just written are in the memory of the system anyway, and it may give up
-the others. A case that was never predicted counts as E = 1 everywhere.
+A map is refreshed as a whole, or block by block (`divide`), or voxel by voxel.
+What has no value of its own has the mean error of the known voxels of its class
+in its scan, and 1 where none of the class is known; so has a case without a
+map. This is not written down but looked up, so that an update costs what it
+changes. Beside the newest error each voxel has the running mean of its errors,
+by which lasting errors are told from those of the moment.
+
+The maps lie on disk, one set of files per case and update, and are mapped from
+there: those just written are in the memory of the system anyway, and it may
+give up the others. Of a scan that is divided only blocks that were ever
+refreshed are stored, and an update of a case copies these.
 
 Where classes that were not annotated count as one with the background
 (`PreparedCase.merged`), p(true class) of its voxels is the sum of theirs.
 """
 
-import dataclasses
 import functools
-import os
-import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
-from keras_isample.sampling.level_counts import count_levels
-from keras_isample.volumes.files import new_mapped_file
+from keras_isample.sampling.block_grid import BlockGrid
+from keras_isample.sampling.error_map import SLOT
+from keras_isample.sampling.error_map import ErrorMap
+from keras_isample.sampling.error_map_files import MEAN_KIND
+from keras_isample.sampling.error_map_files import SEEN_KIND
+from keras_isample.sampling.error_map_files import beside
+from keras_isample.sampling.error_map_files import mapped
+from keras_isample.sampling.error_map_files import own_stem
+from keras_isample.sampling.error_map_files import stem_of
+from keras_isample.sampling.map_draft import MapDraft
 
 _OPEN = 64
-"""Maps that are kept mapped (a mapping holds a file handle)."""
-
-_PART = 1 << 22
-"""Voxels that are worked on at a time."""
-
-_FILE_NAME = re.compile(r"\d{5}-\d{6}\.npy")
-
-
-@dataclass
-class ErrorMap:
-    """The newest error map of one case.
-
-    Attributes:
-        path: Its file, `.npy` with uint8 of the scan's shape.
-        histogram: int64 `(classes, 256)`: voxels of each true class, as it
-            is trained, at each stored level.
-        version: Number of the update that made it.
-    """
-
-    path: Path
-    histogram: np.ndarray
-    version: int
+"""Files that are kept mapped (a mapping holds a file handle)."""
 
 
 class ErrorMaps:
@@ -57,6 +48,10 @@ class ErrorMaps:
     Args:
         cases: `PreparedCase`s, in the order of the indices used here.
         folder: Where the maps are kept; a temporary folder if `None`.
+
+    Attributes:
+        saved: Multiplications that were put aside for updates to come; part
+            of the state.
     """
 
     def __init__(self, cases, folder=None):
@@ -65,92 +60,207 @@ class ErrorMaps:
             self._temporary = tempfile.TemporaryDirectory()
             folder = self._temporary.name
         self.folder = Path(folder)
+        self.saved = 0
+        self._sides = None
         self._maps = {}
-        self._errors = functools.lru_cache(_OPEN)(_map_file)
+        self._open = functools.lru_cache(_OPEN)(mapped)
 
     def __getitem__(self, index):
         """The `ErrorMap` of a case, or `None` if it counts as 1 everywhere."""
         return self._maps.get(index)
 
-    def writer(self, index, version, seed):
-        """An `ErrorMapWriter` for a new map of case `index`."""
-        path = self._path(index, version)
-        return ErrorMapWriter(self.cases[index], path, version, seed + (index,))
-
-    def amended(self, index, version, seed, positions, errors):
-        """A new map of case `index` with the errors of some voxels changed.
-
-        Which voxels have ever been given an error is kept beside the map; all
-        others count as the mean of those of their class, or as 1.
+    def divide(self, sides):
+        """Cuts scans into blocks that are refreshed one by one.
 
         Args:
-            index: The case.
+            sides: Voxels of the blocks of each case along the three axes.
+
+        Raises:
+            ValueError: If there are maps that are cut otherwise.
+        """
+        sides = [tuple(map(int, own)) for own in sides]
+        if self._maps and sides != self._sides:
+            raise ValueError(
+                "Error maps cannot be divided once there are any. "
+                "Start a new run."
+            )
+        self._sides = sides
+
+    @property
+    def is_divided(self):
+        """Whether scans are cut into blocks."""
+        return self._sides is not None
+
+    def grid(self, index):
+        """The `BlockGrid` of a case."""
+        shape = tuple(self.cases[index].shape)
+        if self._sides is None:
+            return BlockGrid.whole(shape)
+        return BlockGrid(shape, self._sides[index])
+
+    def update(self, case, blocks, values, *, version, seed):
+        """Changes the error map of a case: the only way to change one.
+
+        Args:
+            case: Index of the case.
+            blocks: Numbers of the blocks that change; if `None` all of them,
+                and every voxel of the scan.
+            values: Iterable of `(place, levels)`: first voxel of a tile, three
+                integers, and stored errors, uint8 `(x, y, z)`, within one
+                block; or flat positions of voxels, int64 `(n,)`, of which the
+                last of equal ones counts, and their stored errors, `(n,)`.
+                Taken one by one.
             version: Number of the update.
-            seed: Tuple of integers that the rounding is drawn from.
-            positions: Flat positions, int64; of equal ones the last counts.
-            errors: Of these voxels, float, in [0, 1].
+            seed: Seed that the running means are rounded by.
 
         Returns:
-            The `ErrorMap`.
+            The new `ErrorMap`.
         """
-        path = self._path(index, version)
-        case = self.cases[index]
-        number = int(np.prod(case.shape))
-        known = np.zeros(number, bool)
-        stored = np.empty(number, np.uint8)
-        if index in self._maps:
-            stored[:] = self.errors(index)
-            seen = np.load(_beside(self._maps[index].path))
-            known[:] = np.unpackbits(seen, count=number)
-        stored[positions] = round_errors(errors, (*seed, index))
-        known[positions] = True
-        labels = case.trained_labels(case.labels().reshape(-1))
-        histogram = _histogram(labels, stored, known, len(case.counts))
-        shown = histogram.sum(axis=1)
-        sums = histogram @ (np.arange(LEVELS) / (LEVELS - 1))
-        # What was not shown of a class that was not, either, counts as 1.
-        means = np.where(shown > 0, sums / np.maximum(shown, 1), 1.0)
-        for part in _parts(number):
-            fill = round_errors(
-                means.astype(np.float32)[labels[part]],
-                (*seed, index, part.start),
-            )
-            stored[part] = np.where(known[part], stored[part], fill)
-        for target, array in (
-            (_beside(path), np.packbits(known)),
-            (path, stored.reshape(case.shape)),
-        ):
-            with open(target, "wb") as file:
-                np.save(file, array)
-                file.flush()
-                os.fsync(file.fileno())
-        return ErrorMap(path, count_levels(case, stored), version)
-
-    def replace(self, index, error_map):
-        """Makes `error_map` the newest map of case `index`."""
-        self._maps[index] = error_map
-        self._errors.cache_clear()
-
-    def adopt(self, index, error_map):
-        """`replace`, after the file was moved to where the others are.
-
-        Args:
-            index: The case.
-            error_map: An `ErrorMap` whose file lies elsewhere on the same file
-                system.
-        """
-        path = self._path(index, error_map.version)
-        os.replace(error_map.path, path)
-        self.replace(index, dataclasses.replace(error_map, path=path))
+        draft = None
+        for place, levels in values:
+            if draft is None:
+                draft = MapDraft(
+                    self.cases[case],
+                    self.grid(case),
+                    self._maps.get(case),
+                    self.folder / f"{stem_of(case, version)}.npy",
+                    version,
+                    (seed, version, case),
+                    blocks,
+                    partial=levels.ndim == 1,
+                )
+            draft.write(place, levels)
+        self._maps[case] = draft.finish()
+        self._open.cache_clear()
+        return self._maps[case]
 
     def keep(self, indices):
         """Forgets the maps of all cases but these."""
         kept = set(indices)
         self._maps = {i: m for i, m in self._maps.items() if i in kept}
 
+    def lookup(self, index, place):
+        """Stored errors of some voxels.
+
+        Args:
+            index: A case with a map.
+            place: Flat positions, int64 `(n,)`, or a slice of them.
+
+        Returns:
+            `(levels, known)`: uint8 `(n,)`, and which of them are values of
+            their own, bool `(n,)`, or `None` if all are.
+        """
+        error_map, grid = self._maps[index], self.grid(index)
+        if grid.is_whole and not error_map.partial:
+            return self._open(error_map.path).reshape(-1)[place], None
+        if isinstance(place, slice):
+            first, stop, _ = place.indices(self.cases[index].size)
+            row = grid.shape[1] * grid.shape[2]
+            low, high = first // row, -(-stop // row)
+            part = slice(first - low * row, stop - low * row)
+            levels, known = self._rows(index, low, high)
+            return levels.reshape(-1)[part], known.reshape(-1)[part]
+        block, offset = grid.find(place)
+        slot = error_map.blocks[block, SLOT]
+        known = slot >= 0
+        slot = np.maximum(slot, 0)
+        stored = self._open(error_map.path).reshape(-1, grid.voxels)
+        if error_map.partial:
+            seen = self._open(beside(error_map.path, SEEN_KIND))
+            bits = seen[slot, offset >> 3] >> (7 - (offset & 7))
+            known &= (bits & 1) > 0
+        return stored[slot, offset], known
+
+    def errors_of(self, index, label, positions):
+        """E of voxels of a class, in levels.
+
+        Args:
+            index: A case with a map.
+            label: Their class, as it is trained.
+            positions: Flat positions, int64 `(n,)`.
+
+        Returns:
+            `(n,)`, uint8 or float64.
+        """
+        levels, known = self.lookup(index, positions)
+        if known is None:
+            return levels
+        return np.where(known, levels, self._maps[index].means()[label])
+
+    def chances(self, index, label, place, epsilon):
+        """Chances of acceptance `min(1, E + epsilon)` of voxels of a class.
+
+        Args:
+            index: A case with a map.
+            label: Their class, as it is trained.
+            place: Flat positions or a slice of them.
+            epsilon: Slack of the acceptance.
+
+        Returns:
+            float64 `(n,)`.
+        """
+        levels, known = self.lookup(index, place)
+        chances = _level_chances(epsilon)[levels]
+        if known is None:
+            return chances
+        unknown = acceptance_probability(
+            self._maps[index].means()[label], epsilon, np.minimum
+        )
+        return np.where(known, chances, unknown)
+
     def errors(self, index):
-        """E of a case as stored, mapped, uint8 `(voxels,)` in C order."""
-        return self._errors(self._maps[index].path)
+        """E of a whole case in levels, uint8 `(voxels,)` in C order.
+
+        What has no value of its own has the mean of its class, rounded.
+        """
+        return self._filled(index, "")
+
+    def running_means(self, index):
+        """Running means of E of a whole case, like `errors`."""
+        return self._filled(index, MEAN_KIND)
+
+    def _filled(self, index, kind):
+        error_map, case = self._maps[index], self.cases[index]
+        path = beside(error_map.path, kind)
+        if self.grid(index).is_whole and not error_map.partial:
+            return self._open(path).reshape(-1)
+        levels, known = self._rows(index, 0, case.shape[0], kind)
+        fill = np.zeros(LEVELS, np.uint8)
+        fill[: len(case.counts)] = np.rint(error_map.means())
+        labels = case.trained_labels(case.labels())
+        return np.where(known, levels, fill[labels]).reshape(-1)
+
+    def _rows(self, index, low, high, kind=""):
+        """Rows `[low, high)` of a map: levels, and whether they are known."""
+        error_map, grid = self._maps[index], self.grid(index)
+        shape = (high - low, *grid.shape[1:])
+        levels, known = np.empty(shape, np.uint8), np.empty(shape, bool)
+        path = beside(error_map.path, kind)
+        stored = self._open(path).reshape(-1, grid.voxels)
+        seen = None
+        if error_map.partial:
+            seen = self._open(beside(error_map.path, SEEN_KIND))
+        slots = error_map.blocks[:, SLOT].reshape(grid.counts)
+        side = grid.sides[0]
+        for number in range(low // side, -(-high // side)):
+            own = slots[number]
+            first, stop = (
+                max(low, number * side),
+                min(high, number * side + side),
+            )
+            target = slice(first - low, stop - low)
+            source = slice(first - number * side, stop - number * side)
+            place = np.maximum(own, 0).reshape(-1)
+            levels[target] = _joined(stored[place], grid, source)
+            if seen is None:
+                bits = np.broadcast_to(
+                    (own >= 0).reshape(-1, 1), (own.size, grid.voxels)
+                )
+            else:
+                bits = np.unpackbits(seen[place], axis=1, count=grid.voxels)
+                bits = bits * (own >= 0).reshape(-1, 1)
+            known[target] = _joined(bits, grid, source)
+        return levels, known
 
     def weights(self, index, epsilon):
         """Mean of `min(1, E + epsilon)` over the voxels of each class.
@@ -161,15 +271,24 @@ class ErrorMaps:
         counts = np.array(self.cases[index].trained_counts, np.float64)
         if index not in self._maps:
             return np.minimum(1.0, 1.0 + epsilon) * (counts > 0)
-        levels = acceptance_probability(np.arange(LEVELS), epsilon, np.minimum)
-        return self._maps[index].histogram @ levels / np.maximum(counts, 1)
+        error_map = self._maps[index]
+        sums = error_map.histogram @ _level_chances(epsilon)
+        unknown = counts - error_map.histogram.sum(axis=1)
+        sums += unknown * acceptance_probability(
+            error_map.means(), epsilon, np.minimum
+        )
+        return sums / np.maximum(counts, 1)
 
     def mean_error(self, index):
         """Mean of E over all voxels of a case."""
         if index not in self._maps:
             return 1.0
-        levels = self._maps[index].histogram.sum(axis=0)
-        return float(levels @ np.arange(LEVELS) / (LEVELS - 1) / levels.sum())
+        error_map, case = self._maps[index], self.cases[index]
+        known = error_map.histogram.sum(axis=1)
+        unknown = np.array(case.trained_counts) - known
+        sums = error_map.histogram.sum(axis=0) @ np.arange(LEVELS)
+        sums = sums + unknown @ error_map.means()
+        return float(sums / (LEVELS - 1) / case.size)
 
     def state(self):
         """What `restore` needs: file names, versions and histograms."""
@@ -182,79 +301,60 @@ class ErrorMaps:
             "histograms": np.array(
                 [self._maps[i].histogram for i in indices], np.int64
             ),
+            "block_sides": np.array(self._sides or [], np.int64),
+            "saved": np.array(self.saved, np.int64),
         }
 
     def restore(self, state):
         """Goes back to an earlier `state` whose files are still there."""
         self._maps = {}
-        self._errors.cache_clear()
+        self._open.cache_clear()
+        # What was written before scans could be divided has none.
+        sides = np.asarray(state.get("block_sides", ())).tolist()
+        self._sides = [tuple(own) for own in sides] or None
+        self.saved = int(state.get("saved", 0))
         for index, version, histogram in zip(
             state["indices"],
             state["versions"],
             state["histograms"],
             strict=True,
         ):
-            path = self.folder / _file_name(index, version)
-            if not path.exists():
-                raise ValueError(f"The error map {path} is missing.")
-            self._maps[int(index)] = ErrorMap(path, histogram, int(version))
-
-    def _path(self, index, version):
-        """File of a new map; its folder exists."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return self.folder / _file_name(index, version)
+            path = self.folder / f"{stem_of(index, version)}.npy"
+            self._maps[int(index)] = ErrorMap.open(
+                path, histogram, int(version)
+            )
 
     def remove_unused(self):
         """Removes the files of replaced maps and of killed writers."""
-        used = {error_map.path.name for error_map in self._maps.values()}
+        used = {error_map.path.stem for error_map in self._maps.values()}
         if self.folder.exists():
             for path in self.folder.iterdir():
-                ours = _FILE_NAME.fullmatch(path.name)
-                if ours and path.name not in used:
+                stem = own_stem(path.name)
+                if stem is not None and stem not in used:
                     path.unlink()
-                    _beside(path).unlink(missing_ok=True)
 
 
-class ErrorMapWriter:
-    """Takes the probabilities of a scan tile by tile and makes its error map.
+def stored_errors(case, tiles, seed):
+    """Errors of predicted tiles as they are stored.
 
     Args:
         case: The `PreparedCase`.
-        path: File to write.
-        version: Number of the update.
+        tiles: Iterable of `(start, probabilities)`: first voxel and float
+            `(x, y, z, classes)`, all classes.
         seed: Tuple of integers that the rounding is drawn from.
+
+    Yields:
+        `(start, levels)`, uint8 `(x, y, z)`.
     """
-
-    def __init__(self, case, path, version, seed):
-        self.case = case
-        self.path = path
-        self.version = version
-        self.seed = seed
-        self.labels = case.labels()
-        self.array = new_mapped_file(path, np.uint8, case.shape)
-
-    def write(self, start, probabilities):
-        """Adds a tile.
-
-        Args:
-            start: Index of its first voxel, three integers.
-            probabilities: float, `(x, y, z, classes)`, all classes.
-        """
+    labels = case.labels()
+    for start, probabilities in tiles:
         place = tuple(
             slice(a, a + n)
             for a, n in zip(start, probabilities.shape[:3], strict=True)
         )
-        labels = self.case.trained_labels(self.labels[place]).astype(np.int64)
-        errors = voxel_errors(labels, probabilities, self.case.merged)
-        self.array[place] = round_errors(errors, (*self.seed, *start))
-
-    def finish(self):
-        """Writes everything to disk and returns the `ErrorMap`."""
-        self.array.flush()
-        with open(self.path, "rb") as file:
-            os.fsync(file.fileno())
-        histogram = count_levels(self.case, self.array)
-        return ErrorMap(self.path, histogram, self.version)
+        true = case.trained_labels(labels[place]).astype(np.int64)
+        errors = voxel_errors(true, probabilities, case.merged)
+        yield start, round_errors(errors, (*seed, *start))
 
 
 def voxel_errors(labels, probabilities, merged=()):
@@ -275,36 +375,6 @@ def voxel_errors(labels, probabilities, merged=()):
     return 1.0 - true
 
 
-def _histogram(labels, stored, where, num_classes):
-    """Voxels of each class at each level, of those with a flag."""
-    result = np.zeros(num_classes * LEVELS, np.int64)
-    for part in _parts(labels.size):
-        keys = labels[part].astype(np.int32) * LEVELS + stored[part]
-        result += np.bincount(keys[where[part]], minlength=len(result))
-    return result.reshape(num_classes, LEVELS)
-
-
-def _parts(number):
-    """Slices of so many voxels that temporary arrays stay small."""
-    return [
-        slice(first, min(number, first + _PART))
-        for first in range(0, number, _PART)
-    ]
-
-
-def _file_name(index, version):
-    return f"{index:05d}-{version:06d}.npy"
-
-
-def _beside(path):
-    """File of the voxels that were ever shown, a bit each."""
-    return path.with_suffix(".seen.npy")
-
-
-def _map_file(path):
-    return np.asarray(np.load(path, mmap_mode="r")).reshape(-1)
-
-
 def round_errors(errors, seed):
     """Rounds errors in [0, 1] to bytes, up or down with the right chances.
 
@@ -318,3 +388,18 @@ def round_errors(errors, seed):
     draws = np.random.default_rng(seed).random(errors.shape, np.float32)
     levels = np.clip(errors, 0.0, 1.0) * np.float32(LEVELS - 1)
     return np.minimum(np.floor(levels + draws), LEVELS - 1).astype(np.uint8)
+
+
+def _level_chances(epsilon):
+    """Chance of acceptance of each level."""
+    return acceptance_probability(np.arange(LEVELS), epsilon, np.minimum)
+
+
+def _joined(blocks, grid, rows):
+    """Blocks of one row of a grid, `(n, voxels)`, as a part of the scan."""
+    _, *counts = grid.counts
+    blocks = blocks.reshape(*counts, *grid.sides)[:, :, rows]
+    whole = blocks.transpose(2, 0, 3, 1, 4).reshape(
+        blocks.shape[2], counts[0] * grid.sides[1], -1
+    )
+    return whole[:, : grid.shape[1], : grid.shape[2]]

@@ -9,8 +9,6 @@ import functools
 
 import numpy as np
 
-from keras_isample.sampling.acceptance import LEVELS
-from keras_isample.sampling.acceptance import acceptance_probability
 from keras_isample.sampling.inverse import choose
 from keras_isample.sampling.inverse import search
 
@@ -38,9 +36,7 @@ class ExactDraw:
         self._mapped = mapped
         self._voxels = voxels
         self._error_maps = error_maps
-        self._levels = acceptance_probability(
-            np.arange(LEVELS), epsilon, np.minimum
-        )
+        self._epsilon = epsilon
         self.forget()
 
     def forget(self):
@@ -97,4 +93,6 @@ class ExactDraw:
             belongs = np.ones(len(place))
         if not known:
             return belongs
-        return belongs * self._levels[self._error_maps.errors(index)[place]]
+        return belongs * self._error_maps.chances(
+            index, label, place, self._epsilon
+        )

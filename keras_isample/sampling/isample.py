@@ -223,6 +223,21 @@ class ISample:
         """
         self._accepted.use(indices)
 
+    def draw_from(self, sample_from):
+        """Changes `sample_from`; to be called between epochs."""
+        _check_choice("sample_from", sample_from, ("refreshed", "all"))
+        self.sample_from = sample_from
+        self._accepted.draw_cases_first(sample_from == "all")
+
+    def class_shares(self):
+        """Expected shares of the classes among the centers of each case.
+
+        Returns:
+            Dictionary from the index of a case in use to float64
+            `(classes,)`.
+        """
+        return self._accepted.class_shares()
+
     def acceptance_rate(self):
         """Expected share of accepted candidates, from the error maps in use."""
         return self._accepted.acceptance_rate()

@@ -127,6 +127,13 @@ class AutoLR:
                     "leaves no validation case, by which members are compared",
                     "Use a split such as 0.7,0.1,0.2",
                 )
+            if not data.validation.scored_classes:
+                raise InputError(
+                    "--split",
+                    "leaves no validation case that has one of the structures "
+                    "to learn, by which members are compared",
+                    "Use another --split or --seed",
+                )
             names = data.train.class_names[1:]
             if config.network.init_from and not resume:
                 say(_origin(config.network.init_from, data))

@@ -95,6 +95,15 @@ def shared_among(devices, batch_size, spared=0):
     return tf.distribute.MirroredStrategy(names)
 
 
+def devices_of(strategy):
+    """Names of the devices that a strategy trains on; none without one."""
+    if strategy is None:
+        return ()
+    # Such as /job:localhost/replica:0/task:0/device:GPU:1.
+    names = strategy.extended.worker_devices
+    return tuple(name.split("device:")[-1].lower() for name in names)
+
+
 def _usable_gpus(batch_size, spared=0):
     """Names of the GPUs to use; none where there is at most one."""
     names = [f"gpu:{i}" for i in range(len(_gpus()) - spared)]

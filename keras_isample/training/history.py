@@ -4,6 +4,8 @@ import csv
 import io
 import math
 
+from keras_isample.callbacks.validation_plan import ESTIMATE
+from keras_isample.callbacks.validation_plan import SCORE
 from keras_isample.volumes.files import write_text
 
 FIRST_COLUMNS = (
@@ -38,10 +40,13 @@ def write_history(path, rows, label_names):
         label_names: Foreground classes, for the columns `val_dice_<label>`.
     """
     known = {key for row in rows for key in row}
+    estimates = [ESTIMATE, *(f"{ESTIMATE}_{name}" for name in label_names)]
     columns = (
         *FIRST_COLUMNS,
         *(name for name in CONCURRENT_COLUMNS if name in known),
         *(f"val_dice_{name}" for name in label_names),
+        # Only there where validations were estimates.
+        *(estimates if ESTIMATE in known else ()),
         *LAST_COLUMNS,
     )
     text = io.StringIO()
@@ -80,9 +85,52 @@ def epochs_since_best(rows):
     return len(rows) - 1 - scores.index(best)
 
 
-def best_score(rows):
+def is_better(score, best):
+    """Whether an epoch's model is to be kept in place of an earlier one's.
+
+    Of two epochs that found nothing right the later one is: its Dice, 0, says
+    nothing for the earlier one.
+
+    Args:
+        score: Validation Dice of the epoch, `None` or nan if it has none.
+        best: Highest of those before, or `None`.
+    """
+    if score is None or math.isnan(score):
+        return best is None
+    return best is None or score > best or score == best == 0
+
+
+def best_score(rows, column=SCORE):
     """Highest validation Dice of some rows; `None` if there is none."""
-    known = [row.get("val_dice") for row in rows]
+    known = [row.get(column) for row in rows]
     return max(
         (v for v in known if v is not None and not math.isnan(v)), default=None
     )
+
+
+def best_epochs(rows, column, count):
+    """The epochs whose models are to be kept, if that many are.
+
+    Args:
+        rows: The history, one dictionary an epoch.
+        column: What is the higher the better.
+        count: How many epochs at most.
+
+    Returns:
+        Numbers of epochs, from 1, the best one first; in the order of
+        `is_better`.
+    """
+    chosen, left = [], dict(enumerate(rows, start=1))
+    while left and len(chosen) < count:
+        best = None
+        for epoch, row in left.items():
+            score = row.get(column)
+            if score is None or math.isnan(score):
+                continue
+            if best is None or is_better(score, left[best][column]):
+                best = epoch
+        if best is None:
+            break
+        chosen.append(best)
+        del left[best]
+    return chosen

@@ -75,11 +75,13 @@ class MemberRunner:
     def __init__(self, run, threads=0):
         _limit_threads(threads)
         from keras_isample.training.devices import strategy_for
+        from keras_isample.training.error_map_plan import plan_error_maps
         from keras_isample.training.member_life import LifeReporter
         from keras_isample.training.precision import with_precision
         from keras_isample.training.run_data import read_run_data
         from keras_isample.training.run_folder import RunFolder
         from keras_isample.training.trainer import Trainer
+        from keras_isample.training.validation import plan_validation
 
         self.folder = RunFolder(run)
         self.config = with_precision(self.folder.config())
@@ -87,6 +89,11 @@ class MemberRunner:
         data = read_run_data(self.config).prepare()
         self.life = LifeReporter()
         self.trainer = Trainer(self.config, data, strategy, self.life)
+        self.trainer.follow(
+            plan_error_maps(self.config, self.folder, self.trainer)
+        )
+        # For whoever started the population to say what it costs.
+        plan_validation(self.config, self.folder, self.trainer)
         if not self.folder.start.state_file.exists():
             self.trainer.save_start(self.folder.start)
 

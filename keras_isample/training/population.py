@@ -13,6 +13,9 @@ from keras_isample.training.autolr_record import Period
 from keras_isample.training.autolr_record import PopulationRecord
 from keras_isample.training.autolr_record import best_dice_of
 from keras_isample.training.autolr_record import kept_rows
+from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import planned_error_maps
+from keras_isample.training.history import is_better
 from keras_isample.training.history import write_history
 from keras_isample.training.member import MemberTask
 from keras_isample.training.member import Outcome
@@ -21,6 +24,8 @@ from keras_isample.training.member_life import forget_life
 from keras_isample.training.population_progress import PopulationProgress
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.state import load_progress
+from keras_isample.training.validation import describe_validation
+from keras_isample.training.validation import planned_validation
 from keras_isample.volumes.files import written_whole
 
 log = logging.getLogger(__name__)
@@ -59,6 +64,7 @@ class Population:
         self.say = say
         self._shown = PopulationProgress(reporter)
         self._life = LifeReader(reporter.clock)
+        self._told = False
         if folder.autolr_file.exists():
             self.record = PopulationRecord.load(folder.autolr_file)
             done = len(self.record.periods)
@@ -179,6 +185,7 @@ class Population:
                         continue
                     outcome = Outcome("left out", outcome.reason)
                 outcomes[task.member] = outcome
+            self._tell_costs()
             rows = {task.member: _rows_of(task) for task in tasks}
             if any(rows.values()):
                 self.folder.remove_replaced()
@@ -192,6 +199,20 @@ class Population:
         for member, task in running.items():
             words[member] = self._life.read(RunFolder(task.folder).life_file)
         return words
+
+    def _tell_costs(self):
+        """Says once what whole scans cost, when a member has found out."""
+        if self._told:
+            return
+        maps = planned_error_maps(self.folder)
+        validation = planned_validation(self.folder)
+        if maps is None or validation is None:
+            return
+        self._told = True
+        line = describe(maps, len(self.folder.cases("train")))
+        if line:
+            self.say(line)
+        self.say(describe_validation(self.config, validation, maps.epoch))
 
     def _cure(self):
         if self.folder.has_begun():
@@ -294,9 +315,7 @@ class Population:
     def _keep_model(self, number, members):
         """Copies the best model of the period if it is the best so far."""
         best = best_dice_of(members)
-        if best is None:
-            return
-        if self.record.best_dice is not None and best <= self.record.best_dice:
+        if best is None or not is_better(best, self.record.best_dice):
             return
         member = next(
             i

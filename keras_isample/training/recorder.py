@@ -1,13 +1,16 @@
 """After each epoch: history, best model and the state to resume from."""
 
-import math
 import time
 from contextlib import nullcontext
 
 import keras
 
+from keras_isample.callbacks.validation_plan import ESTIMATE
+from keras_isample.callbacks.validation_plan import SCORE
+from keras_isample.training.candidates import candidate_epochs
 from keras_isample.training.history import best_score
 from keras_isample.training.history import epochs_since_best
+from keras_isample.training.history import is_better
 from keras_isample.training.history import write_history
 from keras_isample.training.state import link_error_maps
 from keras_isample.training.state import save_state
@@ -33,6 +36,9 @@ class Recorder(keras.callbacks.Callback):
             validation Dice; never if 0.
         average: The `AveragedWeights`, if scans are predicted with averages:
             these are saved as the model, the weights themselves as the state.
+        plan: The `ValidationPlan`, if validations may be estimates: by these
+            the best model is then chosen, and further ones are kept as
+            candidates for the end of the run.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Recorder(keras.callbacks.Callback):
         best_from=None,
         patience=0,
         average=None,
+        plan=None,
     ):
         super().__init__()
         self.folder = folder
@@ -56,6 +63,8 @@ class Recorder(keras.callbacks.Callback):
         self.best_from = best_from
         self.patience = patience
         self.average = average
+        self.column = plan.column if plan else SCORE
+        self.num_candidates = plan.candidates if plan else 0
 
     @property
     def has_had_enough(self):
@@ -64,8 +73,13 @@ class Recorder(keras.callbacks.Callback):
 
     @property
     def best(self):
-        """Best validation Dice so far, or `None`."""
+        """Best validation Dice of whole scans so far, or `None`."""
         return best_score(self.rows)
+
+    @property
+    def best_estimate(self):
+        """Best estimate of it so far, or `None`."""
+        return best_score(self.rows, ESTIMATE)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started = time.monotonic()
@@ -74,22 +88,20 @@ class Recorder(keras.callbacks.Callback):
         self._trained = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        best = self.best
+        best = best_score(self.rows, self.column)
         row = self._row(epoch, logs or {})
         self.rows.append(row)
-        score = row.get("val_dice")
-        if score is None or math.isnan(score):
-            # Without validation the newest model is the one to keep.
-            better = best is None
-        else:
-            better = best is None or score > best
-        if better:
+        if is_better(row.get(self.column), best):
             with written_whole(self.folder.model_file) as beside:
                 self.model.save(beside)
+        candidates = candidate_epochs(self.rows, self.num_candidates)
+        if len(self.rows) in candidates:
+            self._keep_candidate()
         if self.best_from is not None:
             self._keep_best()
         write_history(self.folder.history_file, self.rows, self.label_names)
         self._save_state(self.folder)
+        self.folder.keep_candidates(candidates)
         self.sampler.error_maps.remove_unused()
         if self.has_had_enough:
             self.model.stop_training = True
@@ -107,12 +119,18 @@ class Recorder(keras.callbacks.Callback):
         """Keeps the state if the newest epoch is the best of those in view."""
         *before, newest = self.rows[self.best_from :]
         score, best = best_score([newest]), best_score(before)
-        if score is not None and (best is None or score > best):
+        if score is not None and is_better(score, best):
             kept = link_error_maps(self.folder, self.folder.best)
             self._save_state(self.folder.best)
             for path in self.folder.best.error_map_folder.iterdir():
                 if path.name not in kept:
                     path.unlink()
+
+    def _keep_candidate(self):
+        path = self.folder.candidate(len(self.rows))
+        path.parent.mkdir(exist_ok=True)
+        with written_whole(path) as beside:
+            self.model.save(beside)
 
     def _row(self, epoch, logs):
         steps = self.params["steps"]

@@ -21,6 +21,10 @@ from keras_isample.progress import SILENT
 from keras_isample.progress import Reporter
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
+from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import plan_error_maps
+from keras_isample.training.error_map_plan import planned_shares
+from keras_isample.training.error_map_plan import resolved
 from keras_isample.training.memory import OutOfMemory
 from keras_isample.training.memory import within_memory
 from keras_isample.training.precision import describe_arithmetic
@@ -36,6 +40,8 @@ from keras_isample.training.run_places import check_data_apart
 from keras_isample.training.run_places import check_files_apart
 from keras_isample.training.schedules import make_warmup
 from keras_isample.training.trainer import Trainer
+from keras_isample.training.validation import describe_validation
+from keras_isample.training.validation import plan_validation
 from keras_isample.volumes.files import DiskFull
 from keras_isample.volumes.files import naming
 from keras_isample.volumes.lock import held
@@ -65,11 +71,14 @@ class FitResult:
         path: The run folder.
         best_dice: Best validation Dice, or `None` without validation.
         rows: The history, one dictionary an epoch.
+        best_estimate: Best estimate of the validation Dice, or `None` where
+            whole scans were predicted.
     """
 
     path: Path
     best_dice: float | None
     rows: list[dict]
+    best_estimate: float | None = None
 
 
 def fit(
@@ -130,7 +139,17 @@ def fit(
             say(f"resuming {folder.path} after epoch {len(rows)}")
         elif config.network.init_from:
             say(trainer.take_first_weights())
-        recorder = _train(config, folder, trainer, rows, replay, callbacks)
+        maps = plan_error_maps(config, folder, trainer)
+        trainer.follow(maps)
+        folder.keep_config(resolved(folder.config(), maps))
+        _tell(say, describe(maps, len(data.cases)))
+        plan = plan_validation(config, folder, trainer)
+        if plan is not None:
+            say(describe_validation(config, plan, maps.epoch))
+        _note_shares(folder, maps, plan, data, config.training.epochs)
+        recorder = _train(
+            config, folder, trainer, rows, replay, callbacks, plan
+        )
         if (
             recorder.has_had_enough
             and len(recorder.rows) < config.training.epochs
@@ -139,10 +158,15 @@ def fit(
                 f"stopped after epoch {len(recorder.rows)}: validation Dice "
                 f"has not risen for {recorder.patience} epochs"
             )
+        if recorder.num_candidates:
+            say("validating whole scans with the models of the best estimates")
+            trainer.choose_candidate(folder, recorder)
         if config.training.save_error_maps:
             _save_error_maps(folder, trainer.sampler, reporter)
-        folder.update_manifest(**finished_now(), best_val_dice=recorder.best)
-    return FitResult(folder.path, recorder.best, recorder.rows)
+        folder.update_manifest(**finished_now(), **_best(recorder))
+    return FitResult(
+        folder.path, recorder.best, recorder.rows, recorder.best_estimate
+    )
 
 
 @contextlib.contextmanager
@@ -210,12 +234,9 @@ def opened_run(
                 config.data_path,
             )
             folder.keep_config(config)
-            if config.training.early_stopping and not prepared.validation.cases:
-                raise InputError(
-                    "--early-stopping",
-                    "needs a validation case, and the split leaves none",
-                    "Use a split such as 0.7,0.1,0.2",
-                )
+            for note in prepared.validation.notes():
+                say(note)
+            _check_early_stopping(config, prepared.validation)
             _tell_class_weights(config, folder, prepared, say)
             _tell_whole_classes(prepared, say)
             with reporter.phase("noting what the scans look like"):
@@ -258,6 +279,21 @@ def _resumable(error):
     return type(error)(error.source, error.problem, cure)
 
 
+def _check_early_stopping(config, validation):
+    """Refuses to wait for a score that cannot come."""
+    if not config.training.early_stopping:
+        return
+    if not validation.cases:
+        problem = "needs a validation case, and the split leaves none"
+    elif not validation.scored_classes:
+        problem = "needs a validation case that has one of the structures"
+    else:
+        return
+    raise InputError(
+        "--early-stopping", problem, "Use a split such as 0.7,0.1,0.2"
+    )
+
+
 def _check_source(config, folder):
     """Refuses to start from the run that is to be replaced."""
     source = config.network.init_from
@@ -288,6 +324,19 @@ def _alone(path):
             # A folder that was taken back.
             with contextlib.suppress(OSError):
                 path.rmdir()
+
+
+def _tell(say, line):
+    """Says a line, if there is one."""
+    if line:
+        say(line)
+
+
+def _note_shares(folder, maps, plan, data, epochs):
+    """Writes to the manifest what parts of the time will take."""
+    validation = plan.total(epochs) if plan else 0
+    shares = planned_shares(maps, len(data.cases), epochs, validation)
+    folder.update_manifest(planned_shares=shares)
 
 
 def _tell_class_weights(config, folder, prepared, say):
@@ -336,14 +385,22 @@ def _note_images(config, folder, parts):
             )
 
 
-def _train(config, folder, trainer, rows, replay, callbacks):
+def _best(recorder):
+    """Facts on the best model for the manifest."""
+    facts = {"best_val_dice": recorder.best}
+    if recorder.best_estimate is not None:
+        facts["best_val_dice_estimated"] = recorder.best_estimate
+    return facts
+
+
+def _train(config, folder, trainer, rows, replay, callbacks, plan):
     found = (None, None) if replay is None else replay.schedule()
     epochs = config.training.epochs
     warmup = make_warmup(config.optimizer, epochs, *found)
     # Whatever can be wrong with the settings has shown itself.
     folder.remove_replaced()
     try:
-        return trainer.train(folder, rows, warmup, epochs, callbacks)
+        return trainer.train(folder, rows, warmup, epochs, callbacks, plan=plan)
     except Diverged as error:
         raise InputError(
             folder.path,
@@ -354,13 +411,14 @@ def _train(config, folder, trainer, rows, replay, callbacks):
 
 def _save_error_maps(folder, sampler, reporter):
     maps = [
-        (case, sampler.error_maps[index])
+        (index, case)
         for index, case in enumerate(sampler.cases)
         if sampler.error_maps[index] is not None
     ]
     with reporter.phase("saving error maps", len(maps)) as phase:
-        for done, (case, error_map) in enumerate(maps, start=1):
-            values = np.load(error_map.path, mmap_mode="r") / np.float32(255)
+        for done, (index, case) in enumerate(maps, start=1):
+            levels = sampler.error_maps.errors(index).reshape(case.shape)
+            values = levels / np.float32(255)
             folder.saved_error_maps.mkdir(exist_ok=True)
             write_volume(
                 folder.saved_error_maps / f"{case.name}.nii.gz",

@@ -91,7 +91,7 @@ class RunData:
         check_classes(self.parts["train"], cases)
         validation = VolumeDice(
             validated,
-            every=training.validate_every,
+            every=training.fixed_validate_every or 1,
             tile_memory=training.tile_bytes,
             progress=functools.partial(count, first=before),
         )

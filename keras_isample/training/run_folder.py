@@ -45,6 +45,7 @@ class RunFolder:
         self.figure_folder = self.path / "figures"
         self.log_folder = self.path / "logs"
         self.life_file = self.path / "life.json"
+        self.candidate_folder = self.path / "checkpoint" / "candidates"
         self._replaced = self.path / ".replaced"
 
     @property
@@ -67,6 +68,17 @@ class RunFolder:
     def members(self):
         """Folder of all members of a population."""
         return self.path / "checkpoint" / "members"
+
+    def candidate(self, epoch):
+        """Model of an epoch that may turn out to be the best."""
+        return self.candidate_folder / f"epoch-{epoch:06d}.keras"
+
+    def keep_candidates(self, epochs):
+        """Removes the candidates of all other epochs."""
+        kept = {self.candidate(epoch) for epoch in epochs}
+        for path in self.candidate_folder.glob("*.keras"):
+            if path not in kept:
+                path.unlink()
 
     def evaluation(self, split):
         """Folder of the evaluation of a part of the data."""
@@ -132,6 +144,7 @@ class RunFolder:
         self.state_file.parent.mkdir(exist_ok=True)
         remove_unfinished(self.path)
         remove_unfinished(self.state_file.parent)
+        remove_unfinished(self.candidate_folder)
 
     def keep_config(self, config):
         """Writes `config.toml`, unless it says the same.
@@ -205,6 +218,8 @@ class RunFolder:
         settings, data_path = read_settings(self.config_file)
         # All settings are written; a run without this one is older than it.
         settings.setdefault("normalization_batches", 0)
+        settings.setdefault("error_map_share", "none")
+        settings.setdefault("validation_share", "none")
         return Config.from_settings(data_path, settings)
 
     def check_cases(self, cases, source):

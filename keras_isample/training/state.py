@@ -45,6 +45,23 @@ def load_progress(path):
         return json.loads(str(arrays["progress"]))
 
 
+def replace_progress(path, progress):
+    """Gives a saved state another dictionary; all else stays.
+
+    Args:
+        path: The file.
+        progress: JSON-compatible dictionary.
+
+    Raises:
+        InputError: If the file is missing or cannot be read.
+    """
+    with _open(path) as arrays:
+        kept = {name: arrays[name] for name in arrays.files}
+    kept["progress"] = np.array(json.dumps(progress))
+    with written_whole(path) as beside, open(beside, "xb") as file:
+        np.savez(file, **kept)
+
+
 def restore_state(path, model, sampler):
     """Puts a saved state into a model and a sampler built alike.
 

@@ -4,20 +4,26 @@ import keras
 
 from keras_isample.callbacks.averaged_weights import AveragedWeights
 from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
+from keras_isample.callbacks.dice_estimate import DiceEstimate
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
+from keras_isample.callbacks.planned_validation import PlannedValidation
 from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.inference.predictor import share_among
 from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.normalization import synchronize
 from keras_isample.progress import SILENT
 from keras_isample.sampling.isample import ISample
+from keras_isample.training.candidates import choose_candidate
+from keras_isample.training.devices import devices_of
+from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.memory import check_step
 from keras_isample.training.model_files import load_model
@@ -83,6 +89,7 @@ class Trainer:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
                 self._build(metrics, synchronized=several)
+        share_among(self.model, devices_of(strategy))
         check_memory(config, self.model, [*data.cases, *data.validation.cases])
         check_step(
             self.model,
@@ -117,6 +124,19 @@ class Trainer:
             {"epochs": 0, "rows": []},
         )
 
+    def follow(self, plan: ErrorMapPlan) -> None:
+        """Has error maps refreshed as a plan says, by blocks or whole."""
+        if plan.way != "blocks":
+            return
+        self.sampler.draw_from("all")
+        self._maps = ErrorMapUpdate(
+            self.sampler,
+            budget=plan.budget,
+            tile_memory=self.config.training.tile_bytes,
+            remove_replaced=False,
+            reporter=self._reporter,
+        )
+
     def restore(self, folder: RunFolder) -> list[dict]:
         """Goes to the state of a folder, if it has one.
 
@@ -145,6 +165,7 @@ class Trainer:
         best_from=None,
         log_folder=None,
         validate_last=False,
+        plan=None,
     ) -> Recorder:
         """Trains until a number of epochs has been done.
 
@@ -158,6 +179,7 @@ class Trainer:
             log_folder: Where TensorBoard's files are written; the folder's
                 `logs` if `None`.
             validate_last: Whether the last epoch is validated in any case.
+            plan: The `ValidationPlan`; as the settings say if `None`.
 
         Returns:
             The `Recorder`, which has the whole history.
@@ -176,10 +198,12 @@ class Trainer:
             best_from=best_from,
             patience=config.training.early_stopping,
             average=self._average,
+            plan=plan,
         )
         if len(rows) >= epochs or recorder.has_had_enough:
             return recorder
         self.data.validation.also = epochs if validate_last else None
+        validation = self._validation(plan)
         try:
             with forgotten_afterwards():
                 self.model.fit(
@@ -195,7 +219,7 @@ class Trainer:
                         *self._loss_schedule(),
                         warmup,
                         self._maps,
-                        self.data.validation,
+                        validation,
                         *callbacks,
                         ProgressReport(self._reporter),
                         ScalarLog(log_folder or folder.log_folder),
@@ -206,6 +230,39 @@ class Trainer:
             if isinstance(self._maps, ConcurrentErrorMaps):
                 self._maps.close()
         return recorder
+
+    def choose_candidate(self, folder: RunFolder, recorder: Recorder) -> None:
+        """Makes the best of the best estimates the model of a run.
+
+        Args:
+            folder: The run's folder.
+            recorder: What `train` returned, after the last epoch.
+        """
+        choose_candidate(
+            folder,
+            recorder.rows,
+            recorder.num_candidates,
+            self.model,
+            self.data.validation,
+            self.data.train.class_names[1:],
+        )
+
+    def _validation(self, plan):
+        """The callback that validates."""
+        validation = self.data.validation
+        if plan is None or plan.every is not None:
+            validation.every = plan.every if plan else validation.every
+            return validation
+        estimate = None
+        if plan.is_estimated:
+            estimate = DiceEstimate(
+                validation.cases,
+                self.data.train.num_classes,
+                self.config.data.seed,
+                plan.block,
+                validation.tile_memory,
+            )
+        return PlannedValidation(plan, validation, estimate)
 
     def _loss_schedule(self):
         if not isinstance(self.loss, ScheduledLoss):
@@ -261,7 +318,7 @@ def _sampler(config, data):
         epsilon=settings.epsilon,
         sampling=settings.sampling,
         cases_per_batch=settings.num_cases_per_batch,
-        sample_from=settings.sample_from,
+        sample_from="all" if settings.sample_from == "all" else "refreshed",
         redraw=settings.redraw,
         augment=settings.augment,
         augmentation=settings.augmentation,

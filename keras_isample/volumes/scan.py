@@ -67,23 +67,33 @@ class Scan:
             part += offset
         return result
 
-    def occupied_blocks(self, side):
+    def occupied_blocks(self, side, region=None):
         """Which cubes of `side` voxels hold anything but the outside value.
 
+        Args:
+            side: Voxels along each axis of a cube.
+            region: The cubes that are asked about, a triple of slices in
+                cubes; all if `None`.
+
         Returns:
-            bool array, one element per cube from voxel 0 on, the last ones
-            reaching over the end.
+            bool array, one element per cube from the region's first one on
+            (from voxel 0 on), the last ones reaching over the end.
         """
-        blocks = tuple(-(-n // side) for n in self.shape)
-        result = np.zeros(blocks, bool)
+        if region is None:
+            region = tuple(slice(0, -(-n // side)) for n in self.shape)
+        rows, *others = (
+            slice(side * part.start, side * part.stop) for part in region
+        )
+        result = np.zeros([p.stop - p.start for p in region], bool)
         for channel, value in zip(self.stored, self.outside, strict=True):
-            for first in range(blocks[0]):
-                slab = channel[first * side : (first + 1) * side] != value
+            for number, target in enumerate(result):
+                first = rows.start + number * side
+                slab = channel[(slice(first, first + side), *others)] != value
                 slab = slab.any(axis=0)
                 for axis in (0, 1):
                     starts = np.arange(0, slab.shape[axis], side)
                     slab = np.logical_or.reduceat(slab, starts, axis=axis)
-                result[first] |= slab
+                target |= slab
         return result
 
 

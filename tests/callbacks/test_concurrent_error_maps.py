@@ -9,11 +9,14 @@ import pytest
 from keras_isample.callbacks import ConcurrentErrorMaps
 from keras_isample.callbacks import ErrorMapUpdate
 from keras_isample.callbacks import concurrent_error_maps
+from keras_isample.callbacks.error_map_agenda import FinishedMap
 from keras_isample.callbacks.error_map_log import ErrorMapLog
 from keras_isample.errors import InputError
 from keras_isample.models import dual_path_resnet
 from keras_isample.sampling import ISample
-from keras_isample.sampling.error_maps import ErrorMapWriter
+from keras_isample.sampling.error_map_files import read_tiles
+from keras_isample.sampling.error_map_files import write_tiles
+from keras_isample.sampling.error_maps import stored_errors
 
 SHAPE = (9, 8, 7)
 
@@ -57,11 +60,11 @@ class StandIn:
             case, version = self.agenda.begin()
             assert self.weights.path(version).exists()
             path = self.folder / f"made-{case}-{version}.npy"
-            writer = ErrorMapWriter(self.cases[case], path, version, (0,))
-            right = 1 - version / 10
-            p = np.full((*SHAPE, 2), right, np.float32)
-            writer.write((0, 0, 0), p)
-            self.agenda.finish(writer.finish())
+            p = np.full((*SHAPE, 2), 1 - version / 10, np.float32)
+            tiles = [((0, 0, 0), p)]
+            errors = stored_errors(self.cases[case], tiles, (0,))
+            write_tiles(path, SHAPE, errors)
+            self.agenda.finish(FinishedMap(path, version))
 
     def finished(self):
         return self.agenda.take_all()[0]
@@ -193,11 +196,11 @@ def test_decision_is_on_disk_before_it_is_carried_out(
     maps._process.make(3)
     seen = []
 
-    def adopt(index, error_map):
+    def update(index, *arguments, **options):
         seen.append(decisions(tmp_path)[-1])
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(sampler.error_maps, "adopt", adopt)
+    monkeypatch.setattr(sampler.error_maps, "update", update)
     with pytest.raises(RuntimeError):
         end_epoch(maps)
     assert seen == [{0: 1, 1: 1, 2: 1}]
@@ -340,7 +343,10 @@ def test_files_of_replaced_maps_are_removed(cases, stand_in, tmp_path):
         end_epoch(maps)
         maps._process.make(3)
     names = {p.name for p in (tmp_path / "maps").glob("*.npy")}
-    assert names == {f"0000{i}-000002.npy" for i in range(3)}
+    kinds = ("", ".mean", ".blocks")
+    assert names == {
+        f"0000{i}-000002{kind}.npy" for i in range(3) for kind in kinds
+    }
     # By itself everything else is beside the maps.
     assert (tmp_path / "maps" / "concurrent" / "log.jsonl").exists()
 
@@ -392,7 +398,9 @@ def test_maps_are_those_of_an_update_with_these_weights(
     randomize(model, 1)
     made = maps._process.wait_for([(i, 1) for i in range(3)])
     for index, error_map in made.items():
-        sampler.error_maps.adopt(index, error_map)
+        sampler.error_maps.update(
+            index, None, read_tiles(error_map.path), version=1, seed=0
+        )
         one, two = sampler.error_maps[index], expected.error_maps[index]
         assert one.path.read_bytes() == two.path.read_bytes()
         assert np.array_equal(one.histogram, two.histogram)

@@ -33,9 +33,7 @@ for line in sys.stdin:
         os.kill(os.getpid(), signal.SIGKILL)
     shape = task["case"]["shape"]
     np.save(task["path"], np.full(shape, task["version"], np.uint8))
-    histogram = np.zeros((2, 256), int)
-    histogram[0, task["version"]] = np.prod(shape)
-    print(json.dumps(histogram.tolist()), flush=True)
+    print(json.dumps(task["version"]), flush=True)
 """
 
 
@@ -101,7 +99,6 @@ def test_maps_are_made_of_the_newest_weights(process):
     assert sorted(maps) == [0, 1]
     for error_map in maps.values():
         assert error_map.version == 3
-        assert error_map.histogram[0, 3] == 60
         assert (np.load(error_map.path) == 3).all()
 
 

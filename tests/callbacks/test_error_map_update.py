@@ -155,14 +155,15 @@ def test_more_cases_than_there_are_means_all(cases, model):
 def test_files_of_replaced_maps_are_removed(cases, model, tmp_path):
     sampler = small(cases[:1], folder=tmp_path / "maps")
     updated(sampler, model, epochs=3)
-    files = [path.name for path in (tmp_path / "maps").iterdir()]
-    assert files == ["00000-000003.npy"]
+    files = {path.name for path in (tmp_path / "maps").iterdir()}
+    kinds = ("", ".blocks", ".mean")
+    assert files == {f"00000-000003{kind}.npy" for kind in kinds}
 
 
 def test_files_of_replaced_maps_can_be_kept(cases, model, tmp_path):
     sampler = small(cases[:1], folder=tmp_path / "maps")
     updated(sampler, model, epochs=3, remove_replaced=False)
-    assert len(list((tmp_path / "maps").iterdir())) == 3
+    assert len(list((tmp_path / "maps").glob("?????-??????.npy"))) == 3
 
 
 def test_maps_do_not_grow_with_the_cases_that_were_ever_refreshed(
@@ -170,7 +171,7 @@ def test_maps_do_not_grow_with_the_cases_that_were_ever_refreshed(
 ):
     sampler = small(cases, folder=tmp_path / "maps")
     updated(sampler, model, epochs=8, num_cases=1)
-    assert len(list((tmp_path / "maps").iterdir())) == 1
+    assert len(list((tmp_path / "maps").glob("?????-??????.npy"))) == 1
     assert len(sampler.state()["indices"]) == 1
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_isample.callbacks import OnlineErrorMaps
+from keras_isample.callbacks.online_error_maps import update_voxels
 from keras_isample.losses import CrossEntropy
 from keras_isample.models import dual_path_resnet
 from keras_isample.sampling import ISample
@@ -100,9 +101,10 @@ def test_small_errors_keep_what_was_never_shown_reachable(make_case):
     sampler = small([make_case(label_map, num_classes=2)], augment=False)
     positions, errors = np.arange(100), np.full(100, 0.001)
     errors[0] = 0.1  # A mean of 0.002, about half a level.
-    error_map = sampler.error_maps.amended(0, 1, (0, 1), positions, errors)
-    unseen = np.load(error_map.path).reshape(-1)[100:]
-    assert 0.2 < unseen.mean() < 0.8
+    maps = sampler.error_maps
+    update_voxels(maps, 0, positions, errors, version=1, seed=0)
+    unseen = maps.errors_of(0, 0, np.arange(100, 200))
+    assert (0.2 < unseen).all() and (unseen < 0.8).all()
 
 
 def test_class_that_was_never_shown_counts_as_1(make_case):
@@ -111,8 +113,8 @@ def test_class_that_was_never_shown_counts_as_1(make_case):
     case = make_case(label_map, np.zeros(label_map.shape))
     sampler = small([case], augment=False)
     maps = sampler.error_maps
-    error_map = maps.amended(0, 1, (0, 1), np.array([5]), np.array([0.0]))
-    stored = np.load(error_map.path)
+    update_voxels(maps, 0, np.array([5]), np.array([0.0]), version=1, seed=0)
+    stored = maps.errors(0).reshape(20, 8, 8)
     assert (stored[:18] == 0).all() and (stored[18:] == 255).all()
 
 
@@ -120,29 +122,32 @@ def test_later_epochs_keep_what_they_do_not_show(cases):
     sampler = small(cases[:1], augment=False)
     maps = sampler.error_maps
     positions = np.arange(10)
-    maps.replace(
-        0, maps.amended(0, 1, (0, 1), positions, np.full(10, 20 / 255))
-    )
-    again = maps.amended(0, 2, (0, 2), positions[:4], np.full(4, 40 / 255))
-    stored = np.load(again.path).reshape(-1)
+    for version, number, level in ((1, 10, 20), (2, 4, 40)):
+        errors = np.full(number, level / 255)
+        update_voxels(
+            maps, 0, positions[:number], errors, version=version, seed=0
+        )
+    stored = maps.errors(0)
     assert (stored[:4] == 40).all() and (stored[4:10] == 20).all()
 
 
 def test_newest_error_of_a_voxel_wins(cases):
     maps = small(cases[:1]).error_maps
-    error_map = maps.amended(
-        0, 1, (0, 1), np.array([7, 7]), np.array([0.0, 1.0])
-    )
-    assert np.load(error_map.path).reshape(-1)[7] == 255
+    positions, errors = np.array([7, 7]), np.array([0.0, 1.0])
+    update_voxels(maps, 0, positions, errors, version=1, seed=0)
+    assert maps.errors(0)[7] == 255
 
 
-def test_histogram_is_that_of_the_map(cases):
+def test_histogram_is_that_of_what_was_shown(cases):
     sampler = small(cases[:1])
-    shown(sampler, np.random.default_rng(2).random((2, 2, 4, 4, 4)))
+    errors = np.random.default_rng(2).random((2, 2, 4, 4, 4))
+    shown(sampler, errors)
     labels = cases[0].labels().reshape(-1)
-    stored = sampler.error_maps.errors(0)
+    levels, known = sampler.error_maps.lookup(0, np.arange(labels.size))
+    assert 20 < known.sum() < labels.size
     for label in range(3):
-        counts = np.bincount(stored[labels == label], minlength=256)
+        own = levels[known & (labels == label)]
+        counts = np.bincount(own, minlength=256)
         assert (sampler.error_maps[0].histogram[label] == counts).all()
 
 
@@ -160,8 +165,9 @@ def test_replaced_files_are_removed(cases, tmp_path):
     sampler = small(cases[:1], folder=tmp_path / "maps")
     for _ in range(2):
         shown(sampler, np.zeros((1, 2, 4, 4, 4)))
-    names = sorted(path.name for path in (tmp_path / "maps").iterdir())
-    assert names == ["00000-000002.npy", "00000-000002.seen.npy"]
+    names = {path.name for path in (tmp_path / "maps").iterdir()}
+    kinds = ("", ".blocks", ".mean", ".seen")
+    assert names == {f"00000-000002{kind}.npy" for kind in kinds}
 
 
 def test_uniform_sampling_needs_none(cases):
@@ -181,11 +187,11 @@ def test_what_was_never_shown_of_a_merged_class_counts_as_background(
     label_map = np.arange(9 * 8 * 7).reshape(SHAPE) % 3
     case = replace(make_case(label_map), merged=(2,))
     sampler = small([case], augment=False)
-    error_map = sampler.error_maps.amended(
-        # A voxel of the background and one of class 1.
-        *(0, 1, (0, 1), np.array([0, 1]), np.array([51, 102]) / 255)
-    )
-    stored = np.load(error_map.path)
+    # A voxel of the background and one of class 1.
+    positions, errors = np.array([0, 1]), np.array([51, 102]) / 255
+    maps = sampler.error_maps
+    update_voxels(maps, 0, positions, errors, version=1, seed=0)
+    stored = maps.errors(0).reshape(SHAPE)
     assert (stored[label_map == 1] == 102).all()
     assert (stored[label_map != 1] == 51).all()
 

@@ -81,6 +81,76 @@ def test_an_organ_found_that_was_not_annotated_is_no_error_of_others(
     assert np.isnan(logs["val_dice_b"])
 
 
+@pytest.fixture
+def validated(write_cohort, monkeypatch):
+    """Function from truth and findings in each case to an epoch's logs.
+
+    Of classes "a" and "b". Further findings are those of further epochs.
+    """
+
+    def validate(truth, *epochs):
+        cohort = write_cohort(
+            [image_of(first(30)) for _ in truth],
+            [labels.astype(np.uint8) for labels in truth],
+            ["a", "b"],
+        )
+        callback = VolumeDice(cohort)
+        callback.set_model(None)
+        found = iter([labels for epoch in epochs for labels in epoch])
+        monkeypatch.setattr(
+            volume_dice, "predict_label_map", lambda *_, **__: next(found)
+        )
+        logs = []
+        for epoch in range(len(epochs)):
+            logs.append({})
+            callback.on_epoch_end(epoch, logs[-1])
+        return callback, logs
+
+    return validate
+
+
+EMPTY = first(0) * 1
+
+
+def test_where_no_case_has_a_structure_there_is_no_score(validated):
+    """Not 0 for an epoch that found something, either."""
+    callback, logs = validated([EMPTY], [first(9) * 1], [EMPTY])
+    for epoch in logs:
+        assert np.isnan(epoch["val_dice"]) and np.isnan(epoch["val_iou"])
+        assert np.isnan(epoch["val_dice_a"])
+    assert [epoch["val_accuracy"] for epoch in logs] == [111 / 120, 1]
+    assert callback.scored_classes == []
+    (note,) = callback.notes()
+    assert "there is no validation score: the newest model is kept" in note
+
+
+def test_a_class_that_no_case_has_lowers_no_score(validated):
+    """Else an epoch that never looks for "b" would win against a better one."""
+    found = first(20) + 2 * (first(120) ^ first(119))
+    callback, logs = validated([first(20) * 1], [found], [first(10) * 1])
+    assert [epoch["val_dice"] for epoch in logs] == [1, pytest.approx(2 / 3)]
+    assert np.isnan(logs[0]["val_dice_b"])
+    assert callback.notes() == ["no validation case has b: no score for it"]
+
+
+def test_finding_nothing_where_nothing_is_is_no_worse_than_an_error(validated):
+    truth = [first(20) + 2 * (first(40) ^ first(20)), EMPTY]
+    wrong, right = [truth[0], first(1) * 1], [truth[0], EMPTY]
+    callback, logs = validated(truth, wrong, right)
+    # Of "a": 1 and 0 against 1 alone; of "b" 1 alone.
+    assert [epoch["val_dice"] for epoch in logs] == [(0.5 + 1) / 2, 1]
+    (note,) = callback.notes()
+    assert note.startswith("1 of 2 validation cases have none of the structure")
+
+
+def test_a_class_not_annotated_where_it_is_has_no_score(validated):
+    truth = first(20) + 2 * (first(40) ^ first(20))
+    callback, _ = validated([truth])
+    assert callback.notes() == []
+    callback.cases[0] = replace(callback.cases[0], missing=(2,))
+    assert callback.notes() == ["no validation case has b: no score for it"]
+
+
 def test_only_every_second_epoch_is_validated(callback):
     for epoch, expected in ((0, False), (1, True), (2, False), (3, True)):
         logs = {}

@@ -11,12 +11,38 @@ from keras_isample.progress import SILENT
     [
         (["--save-error-maps", "--sampling", "uniform"], "--sampling uniform"),
         (["--epsilon", 0.1, "--sampling", "uniform"], "--sampling uniform"),
+        (["--epsilon", 0, "--sampling", "uniform"], "--sampling uniform"),
         (["--redraw", "center", "--sampling", "uniform"], "--sampling uniform"),
+        (
+            ["--error-map-share", 0.2, "--sampling", "uniform"],
+            "--sampling uniform",
+        ),
+        (
+            ["--error-map-share", 0.2, "--error-maps", "online"],
+            "--error-maps online",
+        ),
+        (
+            ["--error-map-share", 0.2, "--error-maps", "concurrent"],
+            "--error-maps concurrent",
+        ),
         (["--augmentation", "cardiac", "--no-augment"], "--no-augment"),
         (["--loss", "dice", "--loss-schedule", "ce->dice"], "--loss-schedule"),
         (["--loss-transition", "step"], "without a --loss-schedule"),
         (["--validate-every", 2, "--refit"], "--refit"),
         (["--early-stopping", 2, "--validate-every", 51], "--validate-every"),
+        (["--validation-share", 0.2, "--refit"], "--refit"),
+        (
+            ["--validation-share", 0.2, "--validate-every", 2],
+            "--validate-every",
+        ),
+        (
+            ["--validation-share", 0.2, "--early-stopping", 2],
+            "--early-stopping",
+        ),
+        (
+            ["--validation-share", 0.2, "--learning-rate", "auto"],
+            "--learning-rate auto",
+        ),
         (["--period", 5], "without --learning-rate auto"),
     ],
 )

@@ -32,6 +32,7 @@ READ_AS = {
     "split_seed": "seed_of_split",
     "error_map_cases": "num_error_map_cases",
     "validate_cases": "num_validate_cases",
+    "validate_every": "fixed_validate_every",
     "cases_per_batch": "num_cases_per_batch",
     "tile_memory": "tile_bytes",
     "lr_schedule": "schedule",

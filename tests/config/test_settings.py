@@ -108,6 +108,12 @@ def test_whole_numbers_may_stand_for_fractions():
         ("epochs", 0),
         ("steps_per_epoch", 0),
         ("validate_every", 0),
+        ("validate_every", "full"),
+        ("validate_every", 1.5),
+        ("validation_share", 0.0),
+        ("validation_share", 1.0),
+        ("validation_share", float("nan")),
+        ("validation_share", "auto"),
         ("validate_cases", "0"),
         ("mixed_precision", "float8"),
         ("tile_memory", "lots"),
@@ -140,3 +146,20 @@ def test_unknown_setting_is_refused(refusal):
 )
 def test_sizes(text, size):
     assert parse_bytes("--tile-memory", text) == size
+
+
+@pytest.mark.parametrize(
+    ("settings", "every"),
+    [
+        ({}, None),
+        ({"validation_share": 0.5}, None),
+        ({"validation_share": "none"}, 1),
+        ({"early_stopping": 3}, 1),
+        ({"validate_every": 4}, 4),
+        ({"validate_every": 4, "early_stopping": 3}, 4),
+        ({"validate_every": 4, "validation_share": "none"}, 4),
+    ],
+)
+def test_what_overrules_the_share_of_validation(settings, every):
+    training = Config.from_settings("data", settings).training
+    assert training.fixed_validate_every == every

@@ -101,6 +101,34 @@ def test_sizes_that_are_no_multiple_of_4(model, predictor, shape):
     assert result == pytest.approx(one_pass(model, scan), abs=1e-5)
 
 
+BOXES = [
+    np.s_[8:20, 4:8, 0:16],
+    np.s_[0:4, 0:4, 0:4],
+    np.s_[20:30, 12:22, 16:27],
+]
+
+
+@pytest.mark.parametrize("occupied", [np.s_[:, :, :], np.s_[22:25, 3:9, 2:8]])
+def test_boxes_equal_the_whole_scan(model, occupied):
+    stored = np.full((1, 30, 22, 27), AIR, np.int16)
+    stored[0][occupied] = noise((30, 22, 27))[0][occupied]
+    scan = scan_of(stored)
+    whole = assembled(DualPathPredictor(model), scan)
+    for predictor in (DualPathPredictor(model), predictor_of_tiles(model, 8)):
+        covered = np.zeros(scan.shape, int)
+        for start, tile in predictor.tiles(scan, BOXES):
+            place = tuple(
+                slice(a, a + n)
+                for a, n in zip(start, tile.shape[:3], strict=True)
+            )
+            covered[place] += 1
+            assert tile == pytest.approx(whole[place], abs=1e-5)
+        expected = np.zeros(scan.shape, int)
+        for box in BOXES:
+            expected[box] = 1
+        assert (covered == expected).all()
+
+
 @pytest.mark.parametrize(
     ("most", "pieces"),
     [
@@ -134,9 +162,16 @@ def test_pieces_of_several_rows(model, predictor, monkeypatch, most, pieces):
     assert result == pytest.approx(expected, abs=1e-5)
 
 
-def seen_in_pieces(model, monkeypatch, scan, most):
+def test_a_small_tile_is_one_piece(model, monkeypatch):
+    scan = scan_of(noise((24, 24, 20)))
+    _, found = seen_in_pieces(model, monkeypatch, scan, 2048, least=216)
+    assert found == [(6, 6, 5)]
+
+
+def seen_in_pieces(model, monkeypatch, scan, most, least=1):
     """The tile, and the sizes of the pieces in context voxels."""
     monkeypatch.setattr(dual_path_parts, "_PIECE", most)
+    monkeypatch.setattr(dual_path_parts, "_LEAST_PIECE", least)
     predictor = DualPathPredictor(model)
     run, pieces = predictor._parts._run_head, []
 

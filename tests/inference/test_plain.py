@@ -220,3 +220,32 @@ def test_tiles_that_are_mostly_halo_are_told(caplog):
     least = PlainPredictor(model).tile_bytes([50] * 3, 1, 1, 1)
     check_scan(model, (400, 400, 400), int(1.1 * least))
     assert "more --tile-memory" in caplog.text
+
+
+@pytest.mark.parametrize("build", [small_unet, small_unet3plus])
+@pytest.mark.parametrize("sides", [None, (2, 1, 2)])
+def test_boxes_equal_the_whole_scan(build, sides, randomize):
+    model = tamed(randomize(build()))
+    scan = scan_of((30, 22, 27))
+    whole, _ = assembled(PlainPredictor(model), scan)
+    predictor = (
+        PlainPredictor(model)
+        if sides is None
+        else of_tiles(model, scan.shape, sides)
+    )
+    unit = predictor.units(scan.shape)[0]
+    boxes = [
+        np.s_[2 * unit : 5 * unit, unit : 2 * unit, 0 : 3 * unit],
+        np.s_[0:unit, 0:22, 3 * unit : 27],
+    ]
+    covered = np.zeros(scan.shape, int)
+    for start, tile in predictor.tiles(scan, boxes):
+        place = tuple(
+            slice(a, a + n) for a, n in zip(start, tile.shape[:3], strict=True)
+        )
+        covered[place] += 1
+        assert tile == pytest.approx(whole[place], abs=1e-5)
+    expected = np.zeros(scan.shape, int)
+    for box in boxes:
+        expected[box] = 1
+    assert (covered == expected).all()

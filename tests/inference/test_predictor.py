@@ -7,8 +7,12 @@ import keras
 import numpy as np
 import pytest
 
+from keras_isample.inference import predictor
 from keras_isample.inference import predictor_for
+from keras_isample.inference.dual_path import DualPathPredictor
+from keras_isample.inference.full_volume import predict_label_map
 from keras_isample.inference.plain import PlainPredictor
+from keras_isample.inference.predictor import share_among
 from keras_isample.inference.slices import SlicePredictor
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
@@ -37,6 +41,24 @@ def test_another_tile_memory_is_another_predictor(model):
 def test_two_models_have_two_predictors(model):
     other = dual_path_resnet(2, width=0.1)
     assert predictor_for(other) is not predictor_for(model)
+
+
+def test_several_gpus_share_scans(model, monkeypatch):
+    """Unless their user has chosen others, or one."""
+    made = []
+    monkeypatch.setattr(
+        predictor, "SharingPredictor", lambda make, names: made.append(names)
+    )
+    several = ("gpu:0", "gpu:1")
+    monkeypatch.setattr(predictor, "_visible_gpus", lambda: several)
+    other = dual_path_resnet(2, width=0.1)
+    predictor_for(other)
+    assert made == [several]
+    share_among(other, ["gpu:1"])
+    predictor_for(other)
+    assert made == [several, ("gpu:1",)]
+    share_among(other, [])
+    assert isinstance(predictor_for(other), DualPathPredictor)
 
 
 def test_a_model_that_is_no_longer_used_is_freed():
@@ -101,10 +123,13 @@ def test_progress_is_told_tile_by_tile(make_case, make, memory, axis):
     labels = np.random.default_rng(0).integers(0, 2, shape)
     case = make_case(labels, 300 * labels)
     calls = []
-    tiles = predictor_for(model, memory).tiles(
-        case.scan(), progress=lambda *call: calls.append(call)
+    predict_label_map(
+        model,
+        case.scan(),
+        tile_memory=memory,
+        repeatable=True,
+        progress=lambda *call: calls.append(call),
     )
-    list(tiles)
     done = [voxels for voxels, _ in calls]
     assert len(done) > 2
     assert done == sorted(set(done))

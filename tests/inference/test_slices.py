@@ -171,3 +171,34 @@ def test_labels_of_a_flipped_volume_come_back_on_its_grid(axis, randomize):
     assert len(np.unique(expected)) > 1
     assert (labels.array == expected[::-1, ::-1].transpose(1, 0, 2)).all()
     assert (labels.affine == affine).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("memory", [4_000, 1 << 30])
+def test_some_slices_equal_those_of_the_whole_scan(axis, memory, randomize):
+    model = tamed(randomize(small_unet()))
+    model.metadata["axis"] = axis
+    scan = scan_of((7, 6, 8))
+    whole, _ = assembled(SlicePredictor(model), scan)
+    boxes = []
+    for first, stop in ((4, 6), (0, 1)):
+        box = [slice(0, n) for n in scan.shape]
+        box[axis] = slice(first, stop)
+        boxes.append(tuple(box))
+    covered = np.zeros(scan.shape, int)
+    for start, slab in SlicePredictor(model, memory).tiles(scan, boxes):
+        place = tuple(
+            slice(a, a + n) for a, n in zip(start, slab.shape[:3], strict=True)
+        )
+        covered[place] += 1
+        assert slab == pytest.approx(whole[place], abs=1e-5)
+    expected = np.zeros(scan.shape, int)
+    for box in boxes:
+        expected[box] = 1
+    assert (covered == expected).all()
+
+
+def test_parts_of_slices_are_refused(randomize):
+    predictor = SlicePredictor(small_unet())
+    with pytest.raises(ValueError, match="multiples of"):
+        next(predictor.tiles(scan_of((7, 6, 8)), [np.s_[0:4, 0:6, 2:3]]))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_isample.inference.tiling import boxes_around
+from keras_isample.inference.tiling import regions_of
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
 
@@ -64,3 +65,19 @@ def test_a_gap_narrower_than_the_halo_is_not_worth_a_cut():
     occupied = np.ones((8, 4, 4), bool)
     occupied[4] = False
     assert len(boxes_around(occupied, with_halo)) == 1
+
+
+def test_boxes_are_told_in_units():
+    boxes = [np.s_[4:8, 0:3, :], np.s_[8:10, 6:7, 0:8]]
+    found = regions_of((10, 7, 8), boxes, (4, 3, 8))
+    assert found == [np.s_[1:2, 0:1, 0:1], np.s_[2:3, 2:3, 0:1]]
+    assert regions_of((10, 7, 8), None, (4, 3, 8)) == [np.s_[0:3, 0:3, 0:1]]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [np.s_[2:8, :, :], np.s_[0:6, :, :], np.s_[0:12, :, :], np.s_[4:4, :, :]],
+)
+def test_boxes_elsewhere_are_refused(box):
+    with pytest.raises(ValueError, match="multiples of"):
+        regions_of((10, 8, 8), [box], (4, 4, 4))

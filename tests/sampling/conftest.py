@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_isample.sampling.error_maps import ErrorMap
 from keras_isample.sampling.mapped import MappedCases
 from keras_isample.sampling.patches import PatchReader
 
@@ -14,15 +13,9 @@ def set_error_map():
     """Function that makes `levels` (bytes) the newest error map of a case."""
 
     def set_error_map(error_maps, index, levels, version=1):
-        writer = error_maps.writer(index, version, (0, version))
-        levels = np.asarray(levels, np.uint8)
-        case = error_maps.cases[index]
-        labels = case.trained_labels(case.labels()).astype(np.int64)
-        writer.array[:] = levels
-        writer.array.flush()
-        histogram = np.zeros([len(case.counts), 256], np.int64)
-        np.add.at(histogram, (labels, writer.array.astype(np.int64)), 1)
-        error_maps.replace(index, ErrorMap(writer.path, histogram, version))
+        levels = np.asarray(levels).astype(np.uint8)
+        tiles = [((0, 0, 0), levels)]
+        error_maps.update(index, None, tiles, version=version, seed=0)
 
     return set_error_map
 

@@ -6,12 +6,14 @@ import math
 import numpy as np
 import pytest
 
+from keras_isample.callbacks.validation_plan import ValidationPlan
 from keras_isample.errors import InputError
 from keras_isample.training import autolr
 from keras_isample.training import population
 from keras_isample.training import run
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.autolr_record import PopulationRecord
+from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.member import Outcome
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.training.state import load_progress
@@ -290,6 +292,23 @@ def test_population_of_another_process_is_refused(
 def test_scores_that_nobody_has_are_told(find):
     with pytest.raises(InputError, match="no validation scan"):
         find(Actors(lambda task, epoch: math.nan))
+
+
+def test_what_whole_scans_cost_is_told_once(find, monkeypatch):
+    """As soon as a member has counted it."""
+    plans = iter([None, None, ErrorMapPlan("whole", 1, 10, 20, 2, every=1)])
+    monkeypatch.setattr(population, "planned_error_maps", lambda _: next(plans))
+    monkeypatch.setattr(
+        population, "planned_validation", lambda _: ValidationPlan.fixed(1, 30)
+    )
+    said = []
+    find(Actors(highest_rate_wins), said=said)
+    costs = [text for text in said if "of what training multiplies" in text]
+    assert [text.split(":")[0] for text in costs] == [
+        "error maps",
+        "validation",
+    ]
+    assert "(--learning-rate auto), 300.0%" in costs[1]
 
 
 def test_single_period_is_told(find):

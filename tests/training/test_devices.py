@@ -84,6 +84,8 @@ def test_run_on_two_devices_is_whole(tmp_path, ball_options):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "keras_isample", "fit", "--run", str(run)]
     options = [*ball_options, "--devices", "cpu:0,cpu:1", "--epochs", "2"]
+    # So little memory that a scan takes several tiles, which they share.
+    options += ["--tile-memory", "8MB"]
     subprocess.run([*command, *options], check=True, capture_output=True)
     resumed = [*command, "--resume", "--epochs", "3"]
     subprocess.run(resumed, check=True, capture_output=True)
@@ -95,6 +97,17 @@ def test_run_on_two_devices_is_whole(tmp_path, ball_options):
 def test_single_cpu_needs_no_strategy():
     assert shared_among("cpu", 3) is None
     assert shared_among("cpu:0", 3) is None
+
+
+def test_devices_of_a_strategy_are_named():
+    assert devices.devices_of(None) == ()
+    here = "/job:localhost/replica:0/task:0/device:"
+
+    class Strategy:
+        class extended:
+            worker_devices = (f"{here}GPU:0", f"{here}GPU:2")
+
+    assert devices.devices_of(Strategy()) == ("gpu:0", "gpu:2")
 
 
 def test_device_that_is_named_twice_is_refused():

@@ -2,6 +2,8 @@ import csv
 
 import pytest
 
+from keras_isample.training.history import best_epochs
+from keras_isample.training.history import is_better
 from keras_isample.training.history import read_history
 from keras_isample.training.history import write_history
 
@@ -70,3 +72,40 @@ def test_older_history_is_replaced(path):
     write_history(path, [ROW, ROW], NAMES)
     write_history(path, [ROW], NAMES)
     assert len(read_history(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("score", "best", "better"),
+    [
+        (None, None, True),
+        (float("nan"), None, True),
+        (float("nan"), 0.0, False),
+        (None, 0.2, False),
+        (0.0, None, True),
+        (0.2, 0.1, True),
+        (0.1, 0.2, False),
+        (0.2, 0.2, False),
+        (0.0, 0.0, True),
+    ],
+)
+def test_which_of_two_epochs_is_kept(score, best, better):
+    assert is_better(score, best) == better
+
+
+def test_estimates_have_columns_of_their_own(path):
+    rows = [{"epoch": 1}, {"epoch": 2, "val_dice_estimated": 0.5}]
+    rows[1]["val_dice_estimated_kidney"] = 0.25
+    write_history(path, rows, NAMES)
+    read = read_history(path)
+    assert [row["val_dice_estimated"] for row in read] == [None, 0.5]
+    assert read[1]["val_dice_estimated_kidney"] == 0.25
+    assert [row["val_dice"] for row in read] == [None, None]
+
+
+def test_the_best_epochs_come_first():
+    scores = [0.2, None, 0.5, float("nan"), 0.5, 0.0, 0.0]
+    rows = [{} if s is None else {"val_dice": s} for s in scores]
+    assert best_epochs(rows, "val_dice", 2) == [3, 5]
+    # Of two that found nothing right the later one.
+    assert best_epochs(rows, "val_dice", 9) == [3, 5, 1, 7, 6]
+    assert best_epochs(rows[1:2], "val_dice", 3) == []

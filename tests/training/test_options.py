@@ -1,13 +1,16 @@
 """Runs that begin, go on and end in other ways than by default."""
 
 import json
+from functools import partial
 
 import keras
+import nibabel as nib
 import numpy as np
 import pytest
 
 from keras_isample.callbacks.volume_dice import VolumeDice
 from keras_isample.errors import InputError
+from keras_isample.training.autolr import AutoLR
 from keras_isample.training.run import fit
 from keras_isample.training.run_folder import RunFolder
 
@@ -47,6 +50,56 @@ def test_training_stops_where_dice_no_longer_rises(
     assert said[-1] == (
         "stopped after epoch 4: validation Dice has not risen for 2 epochs"
     )
+
+
+@pytest.fixture(scope="module")
+def healthy_data(tmp_path_factory, write_balls):
+    """Balls, of which the validation case alone has none."""
+    root = write_balls(tmp_path_factory.mktemp("healthy") / "data", cases=3)
+    parts = ["train", "train", "validation"]
+    rows = [f"case_{i},{part}" for i, part in enumerate(parts)]
+    (root / "cases.csv").write_text("\n".join(["case,split", *rows]) + "\n")
+    path = root / "labels" / "case_2.nii.gz"
+    image = nib.load(path)
+    empty = np.zeros(image.shape, np.uint8)
+    nib.save(nib.Nifti1Image(empty, image.affine), path)
+    return root
+
+
+def test_without_a_structure_to_validate_with_the_newest_model_is_kept(
+    tmp_path, ball_config, monkeypatch, healthy_data
+):
+    """Also where the first epoch found something and the next ones did not."""
+    found = iter([np.nan, 0.0, np.nan])
+
+    def measure(self):
+        return np.full((1, len(self.class_names)), next(found)), [1.0]
+
+    monkeypatch.setattr(VolumeDice, "_measure", measure)
+    said = []
+    config = ball_config(healthy_data, steps_per_epoch=1)
+    result = fit(config, tmp_path / "run", say=said.append)
+    assert result.best_dice is None
+    assert any("the newest model is kept" in line for line in said)
+    assert all(np.isnan(row["val_dice"]) for row in result.rows)
+    folder = RunFolder(tmp_path / "run")
+    state = np.load(folder.state_file)
+    kernel = keras.models.load_model(folder.model_file).weights[0].numpy()
+    assert np.array_equal(kernel, state["variable/00000"])
+
+
+@pytest.mark.parametrize("option", ["early_stopping", "learning_rate"])
+def test_what_needs_a_score_needs_a_structure(
+    tmp_path, ball_config, healthy_data, option
+):
+    value = {"early_stopping": 2, "learning_rate": "auto"}[option]
+    config = ball_config(healthy_data, **{option: value})
+    train = (
+        AutoLR(config).fit if config.optimizer.is_auto else partial(fit, config)
+    )
+    with pytest.raises(InputError, match="one of the structures"):
+        train(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_not_made_shorter(tmp_path, ball_config):

@@ -53,14 +53,14 @@ def wait_for(path, process):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("point", ["save_state", "write_history", "replace"])
+@pytest.mark.parametrize("point", ["save_state", "write_history", "update"])
 def test_death_between_two_writes_changes_nothing(
     tmp_path, monkeypatch, ball_run, ball_config, assert_same_end, point
 ):
     config, run = ball_config(), tmp_path / "run"
     with monkeypatch.context() as patched:
         # Two error maps an update: the third is the first of epoch 2.
-        _die_at(patched, point, call=3 if point == "replace" else 2)
+        _die_at(patched, point, call=3 if point == "update" else 2)
         with pytest.raises(Killed):
             fit(config, run)
     said = []
@@ -70,8 +70,8 @@ def test_death_between_two_writes_changes_nothing(
 
 
 def _die_at(patched, point, call):
-    """Before a call of `save_state`, `write_history` or `replace`."""
-    owner = ErrorMaps if point == "replace" else recorder
+    """Before a call of `save_state`, `write_history` or `update`."""
+    owner = ErrorMaps if point == "update" else recorder
     original = getattr(owner, point)
     calls = []
 
@@ -123,6 +123,21 @@ def test_averages_of_the_weights_are_resumed(
     fit(ball_config(**average, epochs=1), run)
     fit(ball_config(**average), run, resume=True)
     assert_same_end(run, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("point", ["save_state", "update"])
+def test_error_maps_by_blocks_are_resumed(
+    tmp_path, monkeypatch, ball_config, assert_same_end, point
+):
+    # The budget of an epoch is not spent to the end.
+    config = ball_config(error_map_share=0.2, split="3,1,0", epochs=5)
+    fit(config, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        _die_at(patched, point, call=3)
+        with pytest.raises(Killed):
+            fit(config, tmp_path / "run")
+    fit(config, tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
 def test_subsets_of_error_maps_are_resumed(
@@ -214,13 +229,32 @@ def duration(tmp_path_factory, ball_options):
     return time.monotonic() - started
 
 
+@pytest.fixture(scope="module")
+def block_run(tmp_path_factory, ball_config):
+    """A run of error maps by blocks that nothing has interrupted."""
+    path = tmp_path_factory.mktemp("blocks") / "run"
+    return fit(ball_config(error_map_share=0.15), path)
+
+
 @pytest.mark.parametrize("trial", range(KILLS))
 def test_killed_run_ends_as_the_uninterrupted_one(
-    tmp_path, ball_run, fit_command, assert_same_end, duration, trial
+    tmp_path,
+    ball_run,
+    block_run,
+    ball_options,
+    fit_command,
+    assert_same_end,
+    duration,
+    trial,
 ):
     run = tmp_path / "run"
     moment = random.Random(trial).uniform(0, duration)
-    process = fit_command(run)
+    options = list(ball_options)
+    if trial % 2:
+        # Whole error maps, or blocks of them.
+        options[options.index("--error-map-share") + 1] = "0.15"
+        ball_run = block_run
+    process = fit_command(run, *options)
     wait_for(run / "config.toml", process)
     time.sleep(moment)
     process.kill()

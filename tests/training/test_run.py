@@ -53,7 +53,8 @@ def test_what_was_recognized_is_said(ball_run):
 
 
 def test_configuration_is_kept_as_resolved(ball_run, ball_config):
-    assert RunFolder(ball_run.path).config() == ball_config()
+    wanted = ball_config(sample_from="refreshed")
+    assert RunFolder(ball_run.path).config() == wanted
 
 
 def test_manifest_tells_what_was_run(ball_run):
@@ -154,10 +155,11 @@ def test_scans_are_predicted_with_averages_of_the_weights(
 
 def test_error_maps_are_those_of_the_last_update(ball_run):
     folder = RunFolder(ball_run.path).error_map_folder
-    assert sorted(os.listdir(folder)) == [
-        "00000-000003.npy",
-        "00001-000003.npy",
-    ]
+    assert set(os.listdir(folder)) == {
+        f"0000{index}-000003{kind}.npy"
+        for index in range(2)
+        for kind in ("", ".blocks", ".mean")
+    }
 
 
 def test_seed_changes_the_split_unless_it_has_its_own(tmp_path, write_balls):
@@ -198,7 +200,8 @@ def test_run_of_another_process_is_refused(monkeypatch, ball_run, ball_config):
             with pytest.raises(InputError, match=f"process {os.getpid()}"):
                 fit(ball_config(epochs=9), ball_run.path, **options)
     assert (ball_run.path / "history.csv").read_text() == history
-    assert RunFolder(ball_run.path).config() == ball_config()
+    wanted = ball_config(sample_from="refreshed")
+    assert RunFolder(ball_run.path).config() == wanted
 
 
 def test_folder_taken_back_is_made_again_by_who_waited(tmp_path):
@@ -641,3 +644,68 @@ def test_data_are_never_replaced_by_a_run(
     with pytest.raises(InputError, match="Choose another --run"):
         fit(ball_config(lesions), tmp_path / name, overwrite=overwrite)
     assert sorted(lesions.rglob("*")) == before
+
+
+def test_costs_stand_in_the_manifest(ball_run):
+    facts = RunFolder(ball_run.path).manifest()
+    maps = facts["error_maps"]
+    assert (maps["way"], maps["cases"], maps["budget"]) == ("whole", 2, 0)
+    assert maps["epoch"] > 3 * maps["step"] > 0 < maps["whole"]
+    shares = facts["planned_shares"]
+    assert sum(shares.values()) == pytest.approx(1)
+    ratio = shares["error_maps"] / shares["training"]
+    assert ratio == pytest.approx(maps["whole"] / maps["epoch"])
+
+
+@pytest.fixture(scope="module")
+def block_run(tmp_path_factory, ball_config):
+    """A run whose error maps are refreshed block by block, and its lines."""
+    said = []
+    result = fit(
+        ball_config(error_map_share=0.15, save_error_maps=True),
+        tmp_path_factory.mktemp("blocks") / "run",
+        say=said.append,
+    )
+    return result, said
+
+
+def test_maps_are_refreshed_by_blocks_where_the_share_is_small(block_run):
+    result, said = block_run
+    folder = RunFolder(result.path)
+    facts = folder.manifest()
+    assert facts["error_maps"]["way"] == "blocks"
+    shares = facts["planned_shares"]
+    ratio = shares["error_maps"] / shares["training"]
+    assert ratio == pytest.approx(0.15 / 0.85, abs=1e-6)
+    (line,) = [line for line in said if line.startswith("error maps: ")]
+    assert line.startswith("error maps: block by block, 17.6% of what")
+    assert folder.config().sampling.sample_from == "all"
+    rates = [row["acceptance_rate"] for row in result.rows]
+    assert rates[0] == 1 > rates[2]
+    errors = [row["mean_error"] for row in result.rows]
+    assert all(0 < error < 1 for error in errors[1:])
+
+
+def test_known_and_filled_errors_of_blocks_are_written(block_run):
+    result, _ = block_run
+    saved = sorted((result.path / "error_maps").iterdir())
+    assert 1 <= len(saved) <= 2
+    errors = np.asarray(nib.load(saved[0]).dataobj)
+    assert errors.shape[1:] == (32, 34)
+    assert 0 <= errors.min() < errors.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ({"error_map_cases": "1"}, "--error-map-cases: "),
+        ({"sample_from": "refreshed"}, "--sample-from: "),
+    ],
+)
+def test_whole_maps_beside_a_small_share_leave_nothing_behind(
+    tmp_path, ball_config, settings, option
+):
+    config = ball_config(error_map_share=0.05, **settings)
+    with pytest.raises(InputError, match=option):
+        fit(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,34 @@
+"""Errors of training scans from the current weights."""
+
+import math
+
+from keras_isample.inference.predictor import predictor_for
+from keras_isample.inference.tiling import told
+from keras_isample.sampling.error_maps import stored_errors
+
+
+def predicted_errors(
+    model, case, seed, boxes=None, *, tile_memory=None, progress=None
+):
+    """Errors of a scan, or of boxes of it, as they are stored.
+
+    Args:
+        model: A model of this package.
+        case: The `PreparedCase`.
+        seed: Tuple of integers that the rounding is drawn from.
+        boxes: As of the `tiles` of a predictor.
+        tile_memory: About how many bytes the maps of one tile may take; if
+            `None`, as `predictor_for` says.
+        progress: Called with (voxels done, voxels in all) tile by tile.
+
+    Yields:
+        `(start, levels)`: first voxel of a tile and uint8 `(x, y, z)`.
+    """
+    tiles = predictor_for(model, tile_memory).tiles(case.scan(), boxes)
+    voxels = case.size
+    if boxes is not None:
+        voxels = sum(
+            math.prod(part.stop - part.start for part in box) for box in boxes
+        )
+    tiles = told(tiles, voxels, progress)
+    yield from stored_errors(case, tiles, seed)
