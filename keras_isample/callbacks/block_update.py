@@ -47,8 +47,13 @@ class BlockUpdate:
         self._tile_memory = tile_memory
         self._order = BlockOrder(sampler)
 
-    def update(self, model):
-        """Refreshes blocks with the current weights of a model."""
+    def update(self, model, phase):
+        """Refreshes blocks with the current weights of a model.
+
+        Args:
+            model: The model.
+            phase: The `Phase` that shows the cases and their voxels.
+        """
         sampler, maps = self._sampler, self._sampler.error_maps
         predictor = predictor_for(model, self._tile_memory)
         if not maps.is_divided:
@@ -57,6 +62,7 @@ class BlockUpdate:
         version = sampler.epoch + 1
         shares = sampler.class_shares()
         chosen = self._cases(predictor, version)
+        phase(0, len(chosen))
         for number, index in enumerate(chosen):
             allowance = maps.saved // (len(chosen) - number)
             blocks, cost = self._affordable(
@@ -71,11 +77,13 @@ class BlockUpdate:
                 (sampler.seed, version, index),
                 [grid.box(block) for block in blocks],
                 tile_memory=self._tile_memory,
+                progress=phase.within,
             )
             maps.update(
                 index, blocks, values, version=version, seed=sampler.seed
             )
             maps.saved -= cost
+            phase(number + 1)
 
     def _cases(self, predictor, version):
         """Cases of an update: those whose maps are oldest."""

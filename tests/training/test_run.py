@@ -437,6 +437,8 @@ def test_every_phase_of_a_run_is_shown(tmp_path, ball_config, listener):
         "begin preparing scans",
         "begin noting what the scans look like",
         "begin building the network",
+        "begin planning error maps",
+        "begin planning validation",
         "begin compiling the first step",
         "begin epoch 1/1",
         "begin normalization",
