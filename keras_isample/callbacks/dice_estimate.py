@@ -13,8 +13,8 @@ from keras_isample.inference.predictor import predict_tiles
 from keras_isample.inference.predictor import predictor_for
 from keras_isample.progress import SILENT
 from keras_isample.progress import Phase
-from keras_isample.sampling.block_grid import BlockGrid
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.volumes.block_grid import BlockGrid
+from keras_isample.volumes.block_grid import even_sides
 from keras_isample.volumes.overlap import confusion_counts
 
 SIDES = (16, 32, 64)
