@@ -10,8 +10,8 @@ that is predicted: over all draws its mean is the whole scan's.
 import numpy as np
 
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.sampling.block_grid import BlockGrid
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.volumes.block_grid import BlockGrid
+from keras_isample.volumes.block_grid import even_sides
 from keras_isample.volumes.overlap import confusion_counts
 
 SIDES = (16, 32, 64)
