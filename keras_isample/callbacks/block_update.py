@@ -1,5 +1,7 @@
 """Error maps block by block, as far as a budget of multiplications goes."""
 
+from collections import Counter
+
 import numpy as np
 
 from keras_isample.callbacks.predicted_errors import predicted_errors
@@ -46,6 +48,7 @@ class BlockUpdate:
         self._budget = budget
         self._tile_memory = tile_memory
         self._order = BlockOrder(sampler)
+        self._cost = None
 
     def update(self, model, phase):
         """Refreshes blocks with the current weights of a model.
@@ -89,15 +92,22 @@ class BlockUpdate:
         """Cases of an update: those whose maps are oldest."""
         sampler, maps = self._sampler, self._sampler.error_maps
         count = len(sampler.cases)
-        costs = [
-            typical_cost(predictor, case.shape, maps.grid(index).sides)
-            for index, case in enumerate(sampler.cases)
-        ]
-        blocks = maps.saved / np.mean(costs)
+        blocks = maps.saved / self._mean_cost(predictor)
         number = int(np.clip(blocks // BLOCKS_PER_CASE, 1, count))
         versions = [maps[i].version if maps[i] else 0 for i in range(count)]
         rng = np.random.default_rng((sampler.seed, version, _STREAM))
         return np.lexsort((rng.random(count), versions))[:number].tolist()
+
+    def _mean_cost(self, predictor):
+        """Multiplications of a block, on average over the cases."""
+        if self._cost is None:
+            grids = map(
+                self._sampler.error_maps.grid, range(len(self._sampler.cases))
+            )
+            counts = Counter((grid.shape, grid.sides) for grid in grids)
+            costs = [typical_cost(predictor, *facts) for facts in counts]
+            self._cost = np.average(costs, weights=list(counts.values()))
+        return self._cost
 
     def _affordable(self, predictor, index, shares, version, allowance):
         """The next blocks of a case, in order, and what they cost."""

@@ -6,7 +6,6 @@ from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.arguments import tile_bytes
 from keras_isample.cli.group import main
 from keras_isample.cli.loading import loading_keras
-from keras_isample.cli.prediction_options import LESS_MEMORY
 from keras_isample.cli.prediction_options import prediction_options
 from keras_isample.cli.prediction_options import show_failures
 from keras_isample.cli.shown_progress import shown_progress
@@ -83,6 +82,7 @@ def evaluate(
         check_inputs(reference, [prediction])
     with shown_progress(quiet) as reporter:
         with loading_keras(reporter):
+            from keras_isample.commands.batch import LESS_MEMORY
             from keras_isample.commands.batch import CasesFailed
             from keras_isample.commands.evaluate import evaluate_run
             from keras_isample.commands.evaluate_folders import evaluate_folders

@@ -2,9 +2,6 @@
 
 import click
 
-LESS_MEMORY = "Use a smaller --tile-memory, or close other programs"
-"""What to do where memory does not suffice."""
-
 _OPTIONS = (
     click.option(
         "--postprocess",

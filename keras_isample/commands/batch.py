@@ -3,6 +3,11 @@
 import logging
 
 from keras_isample.errors import InputError
+from keras_isample.errors import reason_of_no_memory
+from keras_isample.volumes.files import DiskFull
+
+LESS_MEMORY = "Use a smaller --tile-memory, or close other programs"
+"""What to do where memory does not suffice."""
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +49,18 @@ class Failures:
         Args:
             name: Name of the case.
             error: The exception; one that is no `InputError` becomes one.
+
+        Raises:
+            DiskFull: If it is one: no other case would fare better.
         """
+        if isinstance(error, DiskFull):
+            raise error
         self._first = self._first or error
+        no_memory = reason_of_no_memory(error)
+        if no_memory is not None and not isinstance(error, InputError):
+            error = InputError(
+                "memory", f"is used up ({no_memory})", LESS_MEMORY
+            )
         if not isinstance(error, InputError):
             log.info("%s failed", name, exc_info=error)
             reason = str(error).strip().split("\n")[0][:200]

@@ -139,15 +139,16 @@ def new_mapped_file(
         "fortran_order": False,
         "shape": shape,
     }
-    try:
-        with naming(path, size), open(path, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            file.flush()
-            start = file.tell()
-            reserve(file, start, size)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with naming(path, size):
+        try:
+            with open(path, "wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                file.flush()
+                start = file.tell()
+                reserve(file, start, size)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
     return np.memmap(path, dtype, "r+", offset=start, shape=shape)
 
 
@@ -191,14 +192,15 @@ def written_whole(
     """
     path = Path(path)
     beside = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
-    try:
-        with naming(path, size):
+    with naming(path, size):
+        try:
             yield beside
             sync(beside)
             os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync(path.parent)
+        finally:
+            # Its space counts as free.
+            beside.unlink(missing_ok=True)
+        sync(path.parent)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
