@@ -664,7 +664,7 @@ def block_run(tmp_path_factory, ball_config):
     """A run whose error maps are refreshed block by block, and its lines."""
     said = []
     result = fit(
-        ball_config(error_map_share=0.15, save_error_maps=True),
+        ball_config(error_map_share=0.4, save_error_maps=True),
         tmp_path_factory.mktemp("blocks") / "run",
         say=said.append,
     )
@@ -678,9 +678,9 @@ def test_maps_are_refreshed_by_blocks_where_the_share_is_small(block_run):
     assert facts["error_maps"]["way"] == "blocks"
     shares = facts["planned_shares"]
     ratio = shares["error_maps"] / shares["training"]
-    assert ratio == pytest.approx(0.15 / 0.85, abs=1e-6)
+    assert ratio == pytest.approx(0.4 / 0.6, abs=1e-6)
     (line,) = [line for line in said if line.startswith("error maps: ")]
-    assert line.startswith("error maps: block by block, 17.6% of what")
+    assert line.startswith("error maps: block by block, 66.7% of what")
     assert folder.config().sampling.sample_from == "all"
     rates = [row["acceptance_rate"] for row in result.rows]
     assert rates[0] == 1 > rates[2]
