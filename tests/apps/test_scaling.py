@@ -53,8 +53,10 @@ def test_tables_have_a_column_for_each_measurement(tables):
     assert rows["size"] == ["32x32x32", "48x40x36", "last / first"]
     for name in ("start s", "epoch s", "error_maps s", "GB", "fit GB"):
         first, last, ratio = map(float, rows[name])
-        assert min(first, last) > 0
-        assert ratio == pytest.approx(last / first, rel=0.2, abs=0.2)
+        assert min(first, last, ratio) > 0
+        if min(first, last) >= 1:
+            # Else what is printed is too round to divide.
+            assert ratio == pytest.approx(last / first, rel=0.2, abs=0.2)
 
 
 @pytest.mark.slow

@@ -130,7 +130,7 @@ def test_error_maps_by_blocks_are_resumed(
     tmp_path, monkeypatch, ball_config, assert_same_end, point
 ):
     # The budget of an epoch is not spent to the end.
-    config = ball_config(error_map_share=0.2, split="3,1,0", epochs=5)
+    config = ball_config(error_map_share=0.4, split="3,1,0", epochs=5)
     fit(config, tmp_path / "whole")
     with monkeypatch.context() as patched:
         _die_at(patched, point, call=3)
