@@ -32,7 +32,8 @@ def tables(scaling, tmp_path_factory):
         # Names have single blanks, columns are apart by two at least.
         cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
         if cells:
-            rows[cells[0]] = cells[1:]
+            # The first of the tables that have a row of this name.
+            rows.setdefault(cells[0], cells[1:])
     return rows, folder
 
 
