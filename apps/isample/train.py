@@ -13,6 +13,7 @@ from keras_isample.errors import InputError
 from keras_isample.experiments import SamplingExperiment
 from keras_isample.experiments import parse_epsilons
 from keras_isample.experiments import parse_rates
+from keras_isample.experiments import parse_shares
 from keras_isample.experiments.program import experiment_program
 from keras_isample.experiments.program import length_options
 from keras_isample.experiments.program import with_options
@@ -49,10 +50,15 @@ SETTINGS = Path(__file__).parent / "config.toml"
     help="One more isample arm, whose maps are made in this way.",
 )
 @click.option(
+    "--error-map-shares",
+    default="",
+    help="More isample arms, maps within these shares: 0.02,0.15",
+)
+@click.option(
     "--epsilon-seeds",
     default=1,
     show_default=True,
-    help="Runs of each arm of --epsilons and --error-maps.",
+    help="Runs of each arm of --epsilons, --error-maps and --error-map-shares.",
 )
 @click.option(
     "--half",
@@ -73,6 +79,7 @@ def main(
     seeds,
     epsilons,
     error_maps,
+    error_map_shares,
     epsilon_seeds,
     half,
     learning_rates,
@@ -98,6 +105,7 @@ def main(
         epsilons=epsilons,
         epsilon_seeds=epsilon_seeds,
         error_maps=error_maps,
+        error_map_shares=parse_shares(error_map_shares),
         half=half,
         learning_rates=parse_rates(learning_rates),
     )

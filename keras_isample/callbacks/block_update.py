@@ -1,13 +1,15 @@
 """Error maps block by block, as far as a budget of multiplications goes."""
 
+from collections import Counter
+
 import numpy as np
 
 from keras_isample.callbacks.predicted_errors import predicted_errors
 from keras_isample.inference.block_side import block_side
 from keras_isample.inference.block_side import typical_cost
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.sampling.block_grid import even_sides
 from keras_isample.sampling.block_order import BlockOrder
+from keras_isample.volumes.block_grid import even_sides
 
 _STREAM = 95
 """Sets the choice of cases apart from other draws of the same seed."""
@@ -46,9 +48,15 @@ class BlockUpdate:
         self._budget = budget
         self._tile_memory = tile_memory
         self._order = BlockOrder(sampler)
+        self._cost = None
 
-    def update(self, model):
-        """Refreshes blocks with the current weights of a model."""
+    def update(self, model, phase):
+        """Refreshes blocks with the current weights of a model.
+
+        Args:
+            model: The model.
+            phase: The `Phase` that shows the cases and their voxels.
+        """
         sampler, maps = self._sampler, self._sampler.error_maps
         predictor = predictor_for(model, self._tile_memory)
         if not maps.is_divided:
@@ -57,6 +65,7 @@ class BlockUpdate:
         version = sampler.epoch + 1
         shares = sampler.class_shares()
         chosen = self._cases(predictor, version)
+        phase(0, len(chosen))
         for number, index in enumerate(chosen):
             allowance = maps.saved // (len(chosen) - number)
             blocks, cost = self._affordable(
@@ -71,25 +80,34 @@ class BlockUpdate:
                 (sampler.seed, version, index),
                 [grid.box(block) for block in blocks],
                 tile_memory=self._tile_memory,
+                progress=phase.within,
             )
             maps.update(
                 index, blocks, values, version=version, seed=sampler.seed
             )
             maps.saved -= cost
+            phase(number + 1)
 
     def _cases(self, predictor, version):
         """Cases of an update: those whose maps are oldest."""
         sampler, maps = self._sampler, self._sampler.error_maps
         count = len(sampler.cases)
-        costs = [
-            typical_cost(predictor, case.shape, maps.grid(index).sides)
-            for index, case in enumerate(sampler.cases)
-        ]
-        blocks = maps.saved / np.mean(costs)
+        blocks = maps.saved / self._mean_cost(predictor)
         number = int(np.clip(blocks // BLOCKS_PER_CASE, 1, count))
         versions = [maps[i].version if maps[i] else 0 for i in range(count)]
         rng = np.random.default_rng((sampler.seed, version, _STREAM))
         return np.lexsort((rng.random(count), versions))[:number].tolist()
+
+    def _mean_cost(self, predictor):
+        """Multiplications of a block, on average over the cases."""
+        if self._cost is None:
+            grids = map(
+                self._sampler.error_maps.grid, range(len(self._sampler.cases))
+            )
+            counts = Counter((grid.shape, grid.sides) for grid in grids)
+            costs = [typical_cost(predictor, *facts) for facts in counts]
+            self._cost = np.average(costs, weights=list(counts.values()))
+        return self._cost
 
     def _affordable(self, predictor, index, shares, version, allowance):
         """The next blocks of a case, in order, and what they cost."""

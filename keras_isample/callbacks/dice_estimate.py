@@ -9,9 +9,12 @@ that is predicted: over all draws its mean is the whole scan's.
 
 import numpy as np
 
+from keras_isample.inference.predictor import predict_tiles
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.sampling.block_grid import BlockGrid
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.progress import SILENT
+from keras_isample.progress import Phase
+from keras_isample.volumes.block_grid import BlockGrid
+from keras_isample.volumes.block_grid import even_sides
 from keras_isample.volumes.overlap import confusion_counts
 
 SIDES = (16, 32, 64)
@@ -47,20 +50,28 @@ class DiceEstimate:
         self.tile_memory = tile_memory
         self._chosen = {}
 
-    def measure(self, model):
+    def measure(self, model, phase=None):
         """Dice of each case and class, `(cases, classes)`.
 
-        nan where a class was not annotated, or neither lies nor is found in
-        the blocks.
+        Args:
+            model: The model.
+            phase: The `Phase` that shows the cases and their voxels.
+
+        Returns:
+            float; nan where a class was not annotated, or neither lies nor is
+            found in the blocks.
         """
+        phase = phase or Phase(SILENT, "")
         predictor = predictor_for(model, self.tile_memory)
         table = np.full((len(self.cases), self.num_classes), np.nan)
         for number, case in enumerate(self.cases):
-            counts = self._counts(number, case, predictor)
+            phase(number, len(self.cases))
+            counts = self._counts(number, case, predictor, phase.within)
             both = 2 * counts["TP"]
             either = both + counts["FP"] + counts["FN"]
             np.divide(both, either, out=table[number], where=either > 0)
             table[number, list(case.missing)] = np.nan
+        phase(len(self.cases), len(self.cases))
         return table
 
     def multiplications(self, model):
@@ -73,14 +84,15 @@ class DiceEstimate:
             for number, case in enumerate(self.cases)
         )
 
-    def _counts(self, number, case, predictor):
+    def _counts(self, number, case, predictor, progress=None):
         """Weighted voxels found, found by mistake and missed of each class."""
         boxes, weights = self._blocks(number, case, predictor)
         labels = case.labels()
         sums = {name: np.zeros(self.num_classes) for name in ("TP", "FP", "FN")}
         # Tiles come box by box.
         at = 0
-        for start, probabilities in predictor.tiles(case.scan(), boxes):
+        tiles = predict_tiles(predictor, case.scan(), boxes, progress=progress)
+        for start, probabilities in tiles:
             while not _begins_in(boxes[at], start):
                 at += 1
             place = tuple(

@@ -101,8 +101,11 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         if self._blocks is None:
             counted = self._update_whole()
         else:
-            with self.reporter.phase("error maps"):
-                self._blocks.update(self.model)
+            phase = self.reporter.phase(
+                "error maps", item="case", part="blocks"
+            )
+            with phase:
+                self._blocks.update(self.model, phase)
             sampler.use(counted)
         if self.remove_replaced:
             sampler.error_maps.remove_unused()

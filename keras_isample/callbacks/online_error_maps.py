@@ -21,8 +21,8 @@ import numpy as np
 
 from keras_isample.callbacks.error_map_update import introduce
 from keras_isample.metrics.patch_errors import PatchErrors
-from keras_isample.sampling.block_grid import even_sides
 from keras_isample.sampling.error_maps import round_errors
+from keras_isample.volumes.block_grid import even_sides
 
 _BLOCK = 32
 """About the side of the blocks that maps are stored in, in voxels."""

@@ -37,7 +37,10 @@ class PlannedValidation(keras.callbacks.Callback):
             self.validation.validate(logs)
             return
         started = time.monotonic()
-        with self.validation.reporter.phase("estimating Dice"):
-            table = self.estimate.measure(self.model)
+        phase = self.validation.reporter.phase(
+            "estimating Dice", item="case", part="blocks"
+        )
+        with phase:
+            table = self.estimate.measure(self.model, phase)
         self.validation.add_means(logs, ESTIMATE, table)
         logs["seconds_validation"] = time.monotonic() - started

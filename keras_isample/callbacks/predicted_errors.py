@@ -1,9 +1,7 @@
 """Errors of training scans from the current weights."""
 
-import math
-
+from keras_isample.inference.predictor import predict_tiles
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.inference.tiling import told
 from keras_isample.sampling.error_maps import stored_errors
 
 
@@ -24,11 +22,6 @@ def predicted_errors(
     Yields:
         `(start, levels)`: first voxel of a tile and uint8 `(x, y, z)`.
     """
-    tiles = predictor_for(model, tile_memory).tiles(case.scan(), boxes)
-    voxels = case.size
-    if boxes is not None:
-        voxels = sum(
-            math.prod(part.stop - part.start for part in box) for box in boxes
-        )
-    tiles = told(tiles, voxels, progress)
+    predictor = predictor_for(model, tile_memory)
+    tiles = predict_tiles(predictor, case.scan(), boxes, progress=progress)
     yield from stored_errors(case, tiles, seed)

@@ -10,6 +10,7 @@ from keras_isample.experiments.learning_rates import parse_rates
 from keras_isample.experiments.rate_experiment import RateExperiment
 from keras_isample.experiments.sampling_experiment import SamplingExperiment
 from keras_isample.experiments.sampling_experiment import parse_epsilons
+from keras_isample.experiments.sampling_experiment import parse_shares
 from keras_isample.experiments.settings_experiment import Group
 from keras_isample.experiments.settings_experiment import SettingsExperiment
 
@@ -24,4 +25,5 @@ __all__ = [
     "SettingsExperiment",
     "parse_epsilons",
     "parse_rates",
+    "parse_shares",
 ]

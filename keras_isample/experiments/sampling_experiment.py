@@ -22,6 +22,9 @@ class SamplingExperiment(Experiment):
         epsilon_seeds: Number of runs of each of these.
         error_maps: Other ways to make error maps, of arms with as many seeds:
             `"online"`, `"concurrent"`.
+        error_map_shares: Shares of the time that bound the maps of more
+            isample arms, with as many seeds as these; where a share does not
+            allow whole scans, blocks are refreshed.
         half: Whether there is one more isample arm, planned for half the
             epochs; a rate that falls does so in half the time.
         learning_rates: Of more arms, one of isample and one of uniform each,
@@ -45,6 +48,7 @@ class SamplingExperiment(Experiment):
         epsilons=(),
         epsilon_seeds=1,
         error_maps=(),
+        error_map_shares=(),
         half=False,
         learning_rates=(),
         published=None,
@@ -79,6 +83,21 @@ class SamplingExperiment(Experiment):
                 tuple(range(epsilon_seeds)),
             )
             for way in error_maps
+        ]
+        self.ways += [
+            Arm(
+                f"isample-share{share:g}",
+                f"isample, maps within {100 * share:g} %",
+                {
+                    **self.isample.settings,
+                    "error_map_share": share,
+                    # Blocks are of all cases.
+                    "error_map_cases": "all",
+                    "sample_from": "auto",
+                },
+                tuple(range(epsilon_seeds)),
+            )
+            for share in sorted(set(error_map_shares))
         ]
         arms = [self.isample, self.uniform, *self.others, *self.ways]
         self.half = None
@@ -136,15 +155,24 @@ class SamplingExperiment(Experiment):
 
 def parse_epsilons(text):
     """Numbers from a text such as `"0,0.1,1"`; none if it is empty."""
+    return _numbers("--epsilons", text, "0,0.1,1")
+
+
+def parse_shares(text):
+    """Shares from a text such as `"0.02,0.15"`; none if it is empty."""
+    return _numbers("--error-map-shares", text, "0.02,0.15")
+
+
+def _numbers(option, text, example):
     try:
         values = [float(part) for part in text.split(",") if part.strip()]
         if not all(0 <= value <= 1 for value in values):
             raise ValueError
     except ValueError:
         raise InputError(
-            "--epsilons",
+            option,
             f"must be numbers from 0 to 1, got {text!r}",
-            "Write them like 0,0.1,1",
+            f"Write them like {example}",
         ) from None
     return values
 

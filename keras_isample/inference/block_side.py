@@ -8,18 +8,23 @@ which the blocks that a structure touches cost least together. `d` is the cube
 root of the voxels of a structure in a case, and the geometric mean over cases
 and structures. Sides are multiples of what the network needs: of 4 voxels for
 the dual-path network, of what the poolings of a 3D U-Net halve, and slices are
-blocks of their own.
+blocks of their own. That a block takes time besides its multiplications counts
+as so many more.
 """
 
 import math
 
 import numpy as np
 
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.volumes.block_grid import even_sides
 from keras_isample.volumes.scan import Scan
 
 _CANDIDATES = 24
 """Sides that are compared."""
+
+_BESIDES = 10**9
+"""Multiplications that take as long as all else that a block needs: on two
+cores about 10 ms."""
 
 
 def block_side(predictor, cases):
@@ -37,8 +42,10 @@ def block_side(predictor, cases):
     shape = sorted((case.shape for case in cases), key=np.prod)
     shape = shape[len(shape) // 2]
     units = predictor.units(shape)
-    # Along an axis that can be divided at all.
     unit = min(units)
+    if unit == 1 < max(units):
+        # Slices, which have no halo.
+        return unit
     most = max(-(-n // unit) for n in shape)
     candidates = np.geomspace(1, most, _CANDIDATES)
     best, least = None, math.inf
@@ -48,7 +55,7 @@ def block_side(predictor, cases):
             min((across + own) / own, n / own)
             for own, n in zip(sides, shape, strict=True)
         )
-        cost = touched * typical_cost(predictor, shape, sides)
+        cost = touched * (_BESIDES + typical_cost(predictor, shape, sides))
         if cost < least:
             best, least = side, cost
     return best

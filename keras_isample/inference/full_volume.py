@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.input_grid import InputGrid
+from keras_isample.inference.predictor import predict_tiles
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.inference.tiling import told
 from keras_isample.volumes.scan import store_channels
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.volume import from_canonical
@@ -76,8 +76,7 @@ def predict_volume(
         predictor.num_classes,
         keep_probabilities=return_probabilities,
     )
-    tiles = predictor.tiles(scan, repeatable=False)
-    tiles = told(tiles, np.prod(scan.shape), progress)
+    tiles = predict_tiles(predictor, scan, repeatable=False, progress=progress)
     for start, probabilities in tiles:
         grid.add(start, probabilities)
     labels = _restore(grid.finish(), like)
@@ -103,8 +102,9 @@ def predict_label_map(
     predictor = predictor_for(model, tile_memory)
     same = scan.shape, (1.0, 1.0, 1.0)
     grid = InputGrid(*same, *same, predictor.num_classes)
-    tiles = predictor.tiles(scan, repeatable=repeatable)
-    tiles = told(tiles, np.prod(scan.shape), progress)
+    tiles = predict_tiles(
+        predictor, scan, repeatable=repeatable, progress=progress
+    )
     for start, probabilities in tiles:
         grid.add(start, probabilities)
     return grid.finish()

@@ -1,5 +1,6 @@
 """The predictor that fits a model, made once per model."""
 
+import math
 import weakref
 
 import keras
@@ -8,6 +9,7 @@ from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.inference.plain import PlainPredictor
 from keras_isample.inference.several_devices import SharingPredictor
 from keras_isample.inference.slices import SlicePredictor
+from keras_isample.inference.tiling import told
 
 _KINDS = {
     ("dual-path", None): DualPathPredictor,
@@ -62,6 +64,36 @@ def share_among(model, devices):
             uses if there are none.
     """
     _devices[model] = tuple(devices)
+
+
+def predict_tiles(
+    predictor, scan, boxes=None, *, repeatable=True, progress=None
+):
+    """Predicts a scan, or boxes of it, and tells how far that is.
+
+    Args:
+        predictor: What `predictor_for` returned.
+        scan: A `Scan`.
+        boxes: As of the `tiles` of a predictor.
+        repeatable: As of the `tiles` of a predictor.
+        progress: Called with (voxels done, voxels in all) for each tile, or
+            batch of slices, that has been predicted.
+
+    Yields:
+        What the `tiles` of the predictor do.
+    """
+    voxels = math.prod(scan.shape)
+    if boxes is not None:
+        voxels = sum(
+            math.prod(part.stop - part.start for part in box) for box in boxes
+        )
+    if isinstance(predictor, SlicePredictor):
+        # Its slabs are only there when all slices are.
+        batches = told(predictor.batches(scan, boxes), voxels, progress)
+        yield from predictor.tiles(scan, boxes, batches=batches)
+        return
+    tiles = predictor.tiles(scan, boxes, repeatable=repeatable)
+    yield from told(tiles, voxels, progress)
 
 
 def check_scan(model, shape, tile_memory=None):

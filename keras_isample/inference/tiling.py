@@ -152,14 +152,15 @@ def told(tiles, voxels, progress=None):
     Args:
         tiles: Iterable of `(start, probabilities)`.
         voxels: Of all tiles together.
-        progress: Called with (voxels done, voxels in all) after each tile.
+        progress: Called with (voxels done, voxels in all) for each tile that
+            has been predicted.
 
     Yields:
         The tiles.
     """
     done = 0
     for start, probabilities in tiles:
-        yield start, probabilities
         done += math.prod(probabilities.shape[:3])
         if progress is not None:
             progress(done, voxels)
+        yield start, probabilities

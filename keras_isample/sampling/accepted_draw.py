@@ -115,7 +115,6 @@ class AcceptedDraw:
                 [maps.weights(i, self._epsilon) for i in indices]
             )
             has_map = np.array([maps[i] is not None for i in indices])
-        self._exact.forget()
         self._use = _Use(
             np.array(indices, np.int64),
             accepted,

@@ -17,7 +17,7 @@ none; the updates that changed it; the last of them; and from the fourth on, the
 stored errors of the voxels of each class added up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ErrorMap:
     """The newest error map of one case.
 
@@ -43,11 +43,18 @@ class ErrorMap:
     def open(cls, path, histogram, version):
         """The map whose files are there.
 
+        Args:
+            path: As of the attribute.
+            histogram: As of the attribute; `None` if the file of the errors
+                is gone, and only those of running means and blocks are left.
+            version: As of the attribute.
+
         Raises:
             ValueError: If one is missing.
         """
         table = beside(path, BLOCKS_KIND)
-        for file in (path, beside(path, MEAN_KIND), table):
+        files = [beside(path, MEAN_KIND), table]
+        for file in [path, *files] if histogram is not None else files:
             if not file.exists():
                 raise ValueError(f"The error map {file} is missing.")
         partial = beside(path, SEEN_KIND).exists()

@@ -11,10 +11,12 @@ import numpy as np
 
 from keras_isample.volumes.files import new_mapped_file
 
-LEVELS_KIND, MEAN_KIND, BLOCKS_KIND, SEEN_KIND = "", ".mean", ".blocks", ".seen"
-KINDS = (LEVELS_KIND, MEAN_KIND, BLOCKS_KIND, SEEN_KIND)
-"""Errors, their running means, what is known of the blocks, and, where blocks
-are known in part, the bits of the voxels that are."""
+MEAN_KIND, BLOCKS_KIND, SEEN_KIND = ".mean", ".blocks", ".seen"
+"""Beside the errors there are their running means, what is known of the blocks,
+and, where blocks are known in part, the bits of the voxels that are."""
+
+RESTING_KINDS = (MEAN_KIND, BLOCKS_KIND, SEEN_KIND)
+"""What is kept of a case that is not drawn from until it is refreshed."""
 
 _FILE_NAME = re.compile(r"(\d{5}-\d{6})(?:\.(?:mean|blocks|seen))?\.npy")
 

@@ -27,16 +27,17 @@ import numpy as np
 
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
-from keras_isample.sampling.block_grid import BlockGrid
 from keras_isample.sampling.error_map import SLOT
 from keras_isample.sampling.error_map import ErrorMap
 from keras_isample.sampling.error_map_files import MEAN_KIND
+from keras_isample.sampling.error_map_files import RESTING_KINDS
 from keras_isample.sampling.error_map_files import SEEN_KIND
 from keras_isample.sampling.error_map_files import beside
 from keras_isample.sampling.error_map_files import mapped
 from keras_isample.sampling.error_map_files import own_stem
 from keras_isample.sampling.error_map_files import stem_of
 from keras_isample.sampling.map_draft import MapDraft
+from keras_isample.volumes.block_grid import BlockGrid
 
 _OPEN = 64
 """Files that are kept mapped (a mapping holds a file handle)."""
@@ -63,6 +64,7 @@ class ErrorMaps:
         self.saved = 0
         self._sides = None
         self._maps = {}
+        self._resting = {}
         self._open = functools.lru_cache(_OPEN)(mapped)
 
     def __getitem__(self, index):
@@ -117,12 +119,15 @@ class ErrorMaps:
             The new `ErrorMap`.
         """
         draft = None
+        before = self._maps.get(case)
+        if before is None and blocks is None:
+            before = self._resting.get(case)
         for place, levels in values:
             if draft is None:
                 draft = MapDraft(
                     self.cases[case],
                     self.grid(case),
-                    self._maps.get(case),
+                    before,
                     self.folder / f"{stem_of(case, version)}.npy",
                     version,
                     (seed, version, case),
@@ -131,13 +136,16 @@ class ErrorMaps:
                 )
             draft.write(place, levels)
         self._maps[case] = draft.finish()
+        self._resting.pop(case, None)
         self._open.cache_clear()
         return self._maps[case]
 
     def keep(self, indices):
-        """Forgets the maps of all cases but these."""
+        """Forgets the maps of all cases but these, not their running means."""
         kept = set(indices)
+        rest = {i: m for i, m in self._maps.items() if i not in kept}
         self._maps = {i: m for i, m in self._maps.items() if i in kept}
+        self._resting |= rest
 
     def lookup(self, index, place):
         """Stored errors of some voxels.
@@ -216,11 +224,15 @@ class ErrorMaps:
         return self._filled(index, "")
 
     def running_means(self, index):
-        """Running means of E of a whole case, like `errors`."""
+        """Running means of E of a whole case, like `errors`.
+
+        Cases that `keep` did not name have theirs, too.
+        """
         return self._filled(index, MEAN_KIND)
 
     def _filled(self, index, kind):
-        error_map, case = self._maps[index], self.cases[index]
+        case = self.cases[index]
+        error_map = self._maps.get(index) or self._resting[index]
         path = beside(error_map.path, kind)
         if self.grid(index).is_whole and not error_map.partial:
             return self._open(path).reshape(-1)
@@ -301,6 +313,10 @@ class ErrorMaps:
             "histograms": np.array(
                 [self._maps[i].histogram for i in indices], np.int64
             ),
+            "resting": np.array(
+                [[i, m.version] for i, m in sorted(self._resting.items())],
+                np.int64,
+            ).reshape(-1, 2),
             "block_sides": np.array(self._sides or [], np.int64),
             "saved": np.array(self.saved, np.int64),
         }
@@ -308,6 +324,12 @@ class ErrorMaps:
     def restore(self, state):
         """Goes back to an earlier `state` whose files are still there."""
         self._maps = {}
+        self._resting = {
+            index: ErrorMap.open(
+                self.folder / f"{stem_of(index, version)}.npy", None, version
+            )
+            for index, version in np.array(state.get("resting", ())).tolist()
+        }
         self._open.cache_clear()
         # What was written before scans could be divided has none.
         sides = np.asarray(state.get("block_sides", ())).tolist()
@@ -327,11 +349,14 @@ class ErrorMaps:
     def remove_unused(self):
         """Removes the files of replaced maps and of killed writers."""
         used = {error_map.path.stem for error_map in self._maps.values()}
+        resting = [error_map.path for error_map in self._resting.values()]
+        kept = {beside(p, k).name for p in resting for k in RESTING_KINDS}
         if self.folder.exists():
             for path in self.folder.iterdir():
                 stem = own_stem(path.name)
-                if stem is not None and stem not in used:
-                    path.unlink()
+                if stem is None or stem in used or path.name in kept:
+                    continue
+                path.unlink()
 
 
 def stored_errors(case, tiles, seed):

@@ -37,11 +37,7 @@ class ExactDraw:
         self._voxels = voxels
         self._error_maps = error_maps
         self._epsilon = epsilon
-        self.forget()
-
-    def forget(self):
-        """Forgets the sums; to be called after error maps were replaced."""
-        # Not cleared: a draw under way would put its old sums back.
+        # Of each map, so that those of a map that was replaced are not used.
         self._ends = functools.lru_cache(_KEPT)(self._sum)
 
     def draw(self, index, label, uniform, *, known=True):
@@ -57,7 +53,7 @@ class ExactDraw:
         Returns:
             int64 `(n,)`, flat positions in C order.
         """
-        ends = self._ends(index, label, known)
+        ends = self._ends(index, label, known, self._error_maps[index])
         blocks = search(ends, uniform[:, 0])
         result = np.empty(len(blocks), np.int64)
         for number, (block, second) in enumerate(
@@ -68,8 +64,11 @@ class ExactDraw:
         listed = self._voxels.listed(index, label)
         return result if listed is None else listed[result].astype(np.int64)
 
-    def _sum(self, index, label, known):
-        """Chances summed up to the end of each block, float64."""
+    def _sum(self, index, label, known, error_map):
+        """Chances summed up to the end of each block, float64.
+
+        `error_map` is the newest one, and only tells what was summed before.
+        """
         listed = self._voxels.listed(index, label)
         case = self._mapped.cases[index]
         length = case.size if listed is None else len(listed)

@@ -32,7 +32,8 @@ class MapDraft:
     Args:
         case: The `PreparedCase`.
         grid: Its `BlockGrid`.
-        before: Its `ErrorMap`, or `None`.
+        before: Its `ErrorMap`, or `None`; of one that all is new after, only
+            the running means and what is known of the blocks are read.
         path: File of the new errors.
         version: Number of the update.
         seed: Tuple of integers that the means are rounded by.
@@ -57,9 +58,9 @@ class MapDraft:
         self._means = new_bytes(beside(path, MEAN_KIND), shape)
         self._old_levels = self._old_means = None
         if before is not None:
-            self._old_levels = mapped(before.path)
             self._old_means = mapped(beside(before.path, MEAN_KIND))
         if before is not None and not self._renewed:
+            self._old_levels = mapped(before.path)
             self._levels[: len(self._old_levels)] = self._old_levels
             self._means[: len(self._old_means)] = self._old_means
         self._make_seen(slots, partial)
@@ -116,6 +117,9 @@ class MapDraft:
         else:
             self._table = self._before.blocks.copy()
             self._histogram = self._before.histogram.copy()
+        if self._renewed:
+            self._table[:, SUMS:] = 0
+            self._histogram[:] = 0
         self._old_slots = self._table[:, SLOT].copy()
         fresh = blocks[self._table[blocks, SLOT] < 0]
         used = int(self._table[:, SLOT].max()) + 1
@@ -151,18 +155,15 @@ class MapDraft:
                 for p, b in zip(place, grid.box(block), strict=True)
             )
         slot, old_slot = self._table[block, SLOT], self._old_slots[block]
-        known = None
+        known, mean = np.zeros(levels.shape, bool), levels
         if old_slot >= 0:
-            old = self._view(self._old_levels, old_slot)[within]
             mean = self._view(self._old_means, old_slot)[within]
+            known = None
             if self._old_seen is not None:
                 bits = np.unpackbits(
                     self._old_seen[old_slot], count=grid.voxels
                 )
                 known = bits.reshape(grid.sides)[within].astype(bool)
-        else:
-            old = mean = levels
-            known = np.zeros(levels.shape, bool)
         number = int(self._table[block, UPDATES])
         self._view(self._means, slot)[within] = _averaged(
             mean, levels, known, number, self._generator(*start)
@@ -177,7 +178,9 @@ class MapDraft:
             return
         labels = self._case.trained_labels(self._labels[place])
         change = self._count(labels, levels)
-        change -= self._count(labels, old, known)
+        if old_slot >= 0 and not self._renewed:
+            old = self._view(self._old_levels, old_slot)[within]
+            change -= self._count(labels, old, known)
         self._histogram += change
         self._table[block, SUMS:] += change @ np.arange(LEVELS)
 

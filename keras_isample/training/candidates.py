@@ -32,7 +32,9 @@ def candidate_epochs(rows, count):
     ]
 
 
-def choose_candidate(folder, rows, count, model, validation, label_names):
+def choose_candidate(
+    folder, rows, count, model, validation, label_names, say=lambda text: None
+):
     """Makes the best candidate the model of a run that is over.
 
     What whole scans give goes into the history and the state, candidate by
@@ -45,15 +47,17 @@ def choose_candidate(folder, rows, count, model, validation, label_names):
         model: A model like them; it keeps its weights.
         validation: The `VolumeDice`.
         label_names: Foreground classes.
+        say: Called with a line for the user where there is anything to do.
     """
     epochs = best_epochs(rows, ESTIMATE, count)
+    left = [epoch for epoch in epochs if SCORE not in rows[epoch - 1]]
+    if left:
+        say("validating whole scans with the models of the best estimates")
     validation.set_model(model)
     weights = model.get_weights()
     try:
-        for epoch in epochs:
+        for epoch in left:
             row = rows[epoch - 1]
-            if SCORE in row:
-                continue
             kept = load_model(folder.candidate(epoch))
             model.set_weights(kept.get_weights())
             validation.validate(row)

@@ -14,8 +14,8 @@ from keras_isample.inference.cost import allowed
 from keras_isample.inference.cost import batch_pass
 from keras_isample.inference.cost import training_step
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.sampling.block_grid import BlockGrid
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.volumes.block_grid import BlockGrid
+from keras_isample.volumes.block_grid import even_sides
 
 _FACT = "error_maps"
 """Name in the manifest."""
@@ -166,10 +166,13 @@ def describe(plan, count):
             f"error maps: of {plan.cases} of {scans} after every epoch, each "
             f"every {plan.every:.2g} epochs, {cost}"
         )
+    often = "every epoch"
+    if plan.every > 1:
+        often = f"about every {plan.every:.2g} epochs"
     return (
         f"error maps: block by block, {cost}; a block that holds a structure "
-        f"comes about every {plan.every:.2g} epochs; whole maps after every "
-        f"epoch would take {plan.whole / plan.epoch:.0%}"
+        f"comes {often}; whole maps after every epoch would take "
+        f"{plan.whole / plan.epoch:.0%}"
     )
 
 
@@ -249,4 +252,4 @@ def _epochs_between(predictor, cases, budget):
         blocks, _ = BlockGrid(tuple(case.shape), sides).find(place)
         cost = typical_cost(predictor, case.shape, sides)
         total += len(np.unique(blocks)) * cost
-    return total / len(some) * len(cases) / budget
+    return max(1.0, total / len(some) * len(cases) / budget)

@@ -139,11 +139,13 @@ def fit(
             say(f"resuming {folder.path} after epoch {len(rows)}")
         elif config.network.init_from:
             say(trainer.take_first_weights())
-        maps = plan_error_maps(config, folder, trainer)
-        trainer.follow(maps)
+        with reporter.phase("planning error maps"):
+            maps = plan_error_maps(config, folder, trainer)
+            trainer.follow(maps)
         folder.keep_config(resolved(folder.config(), maps))
         _tell(say, describe(maps, len(data.cases)))
-        plan = plan_validation(config, folder, trainer)
+        with reporter.phase("planning validation"):
+            plan = plan_validation(config, folder, trainer)
         if plan is not None:
             say(describe_validation(config, plan, maps.epoch))
         _note_shares(folder, maps, plan, data, config.training.epochs)
@@ -159,8 +161,8 @@ def fit(
                 f"has not risen for {recorder.patience} epochs"
             )
         if recorder.num_candidates:
-            say("validating whole scans with the models of the best estimates")
-            trainer.choose_candidate(folder, recorder)
+            with reporter.phase("choosing the best model"):
+                trainer.choose_candidate(folder, recorder, say)
         if config.training.save_error_maps:
             _save_error_maps(folder, trainer.sampler, reporter)
         folder.update_manifest(**finished_now(), **_best(recorder))

@@ -231,12 +231,15 @@ class Trainer:
                 self._maps.close()
         return recorder
 
-    def choose_candidate(self, folder: RunFolder, recorder: Recorder) -> None:
+    def choose_candidate(
+        self, folder: RunFolder, recorder: Recorder, say
+    ) -> None:
         """Makes the best of the best estimates the model of a run.
 
         Args:
             folder: The run's folder.
             recorder: What `train` returned, after the last epoch.
+            say: Called with each line meant for the user.
         """
         choose_candidate(
             folder,
@@ -245,6 +248,7 @@ class Trainer:
             self.model,
             self.data.validation,
             self.data.train.class_names[1:],
+            say,
         )
 
     def _validation(self, plan):

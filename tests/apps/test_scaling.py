@@ -32,7 +32,8 @@ def tables(scaling, tmp_path_factory):
         # Names have single blanks, columns are apart by two at least.
         cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
         if cells:
-            rows[cells[0]] = cells[1:]
+            # The first of the tables that have a row of this name.
+            rows.setdefault(cells[0], cells[1:])
     return rows, folder
 
 
@@ -53,14 +54,31 @@ def test_tables_have_a_column_for_each_measurement(tables):
     assert rows["size"] == ["32x32x32", "48x40x36", "last / first"]
     for name in ("start s", "epoch s", "error_maps s", "GB", "fit GB"):
         first, last, ratio = map(float, rows[name])
-        assert min(first, last) > 0
-        assert ratio == pytest.approx(last / first, rel=0.2, abs=0.2)
+        assert min(first, last, ratio) > 0
+        if min(first, last) >= 1:
+            # Else what is printed is too round to divide.
+            assert ratio == pytest.approx(last / first, rel=0.2, abs=0.2)
 
 
 @pytest.mark.slow
-def test_sizes_are_trained_on_without_error_maps(tables):
+def test_sizes_are_trained_on_with_error_maps(tables):
     rows, _ = tables
-    assert float(rows["fit error_maps s"][0]) < 0.05
+    assert float(rows["fit error_maps s"][0]) > 0
+
+
+@pytest.mark.slow
+def test_planned_shares_stand_beside_those_seen(tables):
+    rows, folder = tables
+    assert rows["shares"][0] == "40x36x32"
+    for kind in ("planned", "seen"):
+        parts = [
+            float(rows[f"{part} {kind} %"][0])
+            for part in ("training", "error_maps", "validation")
+        ]
+        assert sum(parts) == pytest.approx(100, abs=0.1)
+        assert min(parts) > 0
+    scan = nib.load(folder / "shares-40x36x32" / "images" / "scan0000.nii")
+    assert scan.header.get_zooms() == pytest.approx((1, 1, 1.5))
 
 
 @pytest.mark.slow

@@ -237,3 +237,15 @@ def test_a_budget_needs_all_cases(cases):
 def test_a_budget_and_whole_cases_contradict_each_other(cases):
     with pytest.raises(ValueError, match="num_cases"):
         ErrorMapUpdate(sampler_of(cases), budget=10, num_cases=2)
+
+
+def test_cases_and_their_tiles_are_shown(cases, model, listener):
+    sampler = sampler_of(cases[:2])
+    budget = 2 * block_update.BLOCKS_PER_CASE * block_cost(model)
+    callback = ErrorMapUpdate(sampler, budget=budget, reporter=listener)
+    callback.set_model(model)
+    callback.on_epoch_end(0, {})
+    heard = listener.heard
+    assert heard[:2] == ["begin error maps", "error maps: case 1 of 2"]
+    assert "error maps: case 1 of 2, 100 % of its blocks" in heard
+    assert heard[-2:] == ["error maps: 2 of 2", "end error maps"]

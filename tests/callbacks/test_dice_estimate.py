@@ -33,7 +33,7 @@ class Blocks:
             for box in boxes
         )
 
-    def tiles(self, scan, boxes):
+    def tiles(self, scan, boxes, repeatable):
         self.asked.append(boxes)
         for box in boxes:
             # Cut in two, as a predictor may.
@@ -130,6 +130,21 @@ def test_dice_is_that_of_the_counts(case, found, use):
     use(Blocks(found))
     estimate = DiceEstimate([replace(case, missing=(2,))], 3, 0, 8)
     assert np.isnan(estimate.measure(None)[0, 2])
+
+
+def test_cases_and_their_tiles_are_shown(case, found, use, listener):
+    use(Blocks(found))
+    estimate = DiceEstimate([case, case], 3, 0, 8)
+    with listener.phase("estimate", item="case", part="blocks") as phase:
+        estimate.measure(None, phase)
+    heard = listener.heard
+    assert heard[:2] == ["begin estimate", "estimate: case 1 of 2"]
+    # 25 blocks in two tiles each, the last smaller ones among them.
+    shown = [line for line in heard if line.startswith("estimate: case 1 of 2")]
+    assert len(shown) > 25
+    assert shown[-1] == "estimate: case 1 of 2, 100 % of its blocks"
+    assert "estimate: case 2 of 2" in heard
+    assert heard[-2:] == ["estimate: 2 of 2", "end estimate"]
 
 
 def test_the_cheapest_side_is_taken(case, found, use):

@@ -175,6 +175,23 @@ def test_maps_do_not_grow_with_the_cases_that_were_ever_refreshed(
     assert len(sampler.state()["indices"]) == 1
 
 
+def test_running_means_outlive_the_maps(cases, model, tmp_path):
+    sampler = small(cases, folder=tmp_path / "maps")
+    updated(sampler, model, epochs=6, num_cases=1)
+    maps = sampler.error_maps
+    resting = {i for i in range(4) if maps[i] is None}
+    assert len(resting) == 3
+    again = small(cases, folder=tmp_path / "maps").error_maps
+    again.restore(maps.state())
+    for index in range(4):
+        means = maps.running_means(index)
+        assert 0 < means.mean() < 255
+        assert (again.running_means(index) == means).all()
+    # Two cases were refreshed twice.
+    updates = [m.blocks[0, 1] for m in {**maps._maps, **maps._resting}.values()]
+    assert sorted(updates) == [1, 1, 2, 2]
+
+
 def test_from_all_the_maps_of_earlier_updates_stay(cases, model):
     sampler = small(cases, sample_from="all")
     updated(sampler, model, epochs=8, num_cases=2)

@@ -5,6 +5,7 @@ import pytest
 from keras_isample.errors import InputError
 from keras_isample.experiments import SamplingExperiment
 from keras_isample.experiments import parse_epsilons
+from keras_isample.experiments import parse_shares
 
 
 def test_epsilons():
@@ -54,6 +55,28 @@ def test_other_ways_to_make_error_maps_are_arms(
     said = []
     experiment.run(say=said.append, train=False)
     assert any("## Ways to make error maps" in text for text in said)
+
+
+def test_shares_of_error_maps_are_arms(tmp_path, ball_data, ball_settings):
+    settings = {**ball_settings, "error_map_cases": "2", "sample_from": "all"}
+    experiment = make(
+        tmp_path, ball_data, settings, error_map_shares=[0.15, 0.02]
+    )
+    small, large = experiment.comparison.arms[-2:]
+    assert [small.name, large.name] == [
+        "isample-share0.02",
+        "isample-share0.15",
+    ]
+    sampling = experiment.comparison.config(small, 0).sampling
+    assert sampling.map_share == 0.02
+    assert sampling.num_error_map_cases is None
+    assert sampling.sample_from == "auto"
+
+
+@pytest.mark.parametrize("text", ["2", "-0.1", "a"])
+def test_shares_that_are_none_are_refused(text):
+    with pytest.raises(InputError, match="--error-map-shares"):
+        parse_shares(text)
 
 
 def test_an_arm_half_as_long(tmp_path, ball_data, ball_settings):

@@ -79,6 +79,17 @@ def test_value_is_the_newest_up_to_the_step():
     assert value_at(history, 9, "val_dice") is None
 
 
+def test_runs_without_whole_validations_have_no_level():
+    """As those that estimate, until their end."""
+    averaged = mean_history([rows(None, None), rows(None, None)])
+    assert level_of(averaged) is None
+    assert steps_to_reach(averaged, 0.5) is None
+    # At the end, of the best of each.
+    averaged = mean_history([rows(None, 0.4, None), rows(0.2, None, None)])
+    assert [row["val_dice"].mean for row in averaged] == [0.2, 0.4, None]
+    assert level_of(averaged) == 0.4
+
+
 def test_first_step_that_reaches_the_target():
     # Means 0.3, 0.5, 0.4, 0.6.
     averaged = mean_history(

@@ -216,6 +216,6 @@ def test_ctrl_c_leaves_no_worker(tmp_path, ball_options):
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "Traceback" not in err and "error maps" not in err
+    assert "Traceback" not in err and "makes error maps" not in err
     assert f"--run {run} --resume" in err
     assert workers(run) == []

@@ -204,6 +204,8 @@ def test_lines_say_what_maps_cost():
         "block that holds a structure comes about every 6.5 epochs; whole maps "
         "after every epoch would take 950%"
     )
+    often = ErrorMapPlan("blocks", 1, 100, 950, budget=20, every=1)
+    assert "comes every epoch; whole maps" in describe(often, 8)
     beside = ErrorMapPlan("concurrent", 1, 100, 950)
     assert "all 8 scans take as many multiplications as 9.5 epochs" in describe(
         beside, 8

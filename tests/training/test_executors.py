@@ -31,6 +31,8 @@ SETTINGS = {
     "period": 2,
     "epochs": 6,
     "threads_per_member": 1,
+    # Blocks of error maps.
+    "error_map_share": 0.15,
 }
 
 

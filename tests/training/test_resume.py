@@ -130,7 +130,7 @@ def test_error_maps_by_blocks_are_resumed(
     tmp_path, monkeypatch, ball_config, assert_same_end, point
 ):
     # The budget of an epoch is not spent to the end.
-    config = ball_config(error_map_share=0.2, split="3,1,0", epochs=5)
+    config = ball_config(error_map_share=0.4, split="3,1,0", epochs=5)
     fit(config, tmp_path / "whole")
     with monkeypatch.context() as patched:
         _die_at(patched, point, call=3)
@@ -233,7 +233,7 @@ def duration(tmp_path_factory, ball_options):
 def block_run(tmp_path_factory, ball_config):
     """A run of error maps by blocks that nothing has interrupted."""
     path = tmp_path_factory.mktemp("blocks") / "run"
-    return fit(ball_config(error_map_share=0.15), path)
+    return fit(ball_config(error_map_share=0.4), path)
 
 
 @pytest.mark.parametrize("trial", range(KILLS))
@@ -252,7 +252,7 @@ def test_killed_run_ends_as_the_uninterrupted_one(
     options = list(ball_options)
     if trial % 2:
         # Whole error maps, or blocks of them.
-        options[options.index("--error-map-share") + 1] = "0.15"
+        options[options.index("--error-map-share") + 1] = "0.4"
         ball_run = block_run
     process = fit_command(run, *options)
     wait_for(run / "config.toml", process)

@@ -234,7 +234,9 @@ def test_a_run_of_estimates_goes_on_to_the_same_end(
         patched.setattr(owner, name, killed)
         with pytest.raises(Killed):
             fit_estimated(tmp_path / "run")
-    again = fit_estimated(tmp_path / "run", resume=True)
+    said = []
+    again = fit_estimated(tmp_path / "run", resume=True, say=said.append)
+    assert any(line.startswith("validation: an estimate") for line in said)
     assert again.best_dice == uninterrupted.best_dice
     assert_same_end(tmp_path / "run", uninterrupted.path)
 
@@ -252,3 +254,20 @@ def test_whole_scans_cost_what_their_tiles_do(ball_config, folder):
     whole = predictor.multiplications(case.scan())
     assert plan == ValidationPlan.fixed(1, whole)
     assert folder.manifest()["validation"]["whole"] == whole
+
+
+@pytest.mark.slow
+def test_where_the_share_allows_every_epoch_nothing_changes(
+    tmp_path, ball_config, assert_same_end
+):
+    for name, share in (("bound", 0.9), ("free", "none")):
+        config = ball_config(
+            validation_share=share,
+            error_map_share="none",
+            epochs=2,
+            steps_per_epoch=2,
+        )
+        fit(config, tmp_path / name)
+    assert_same_end(tmp_path / "bound", tmp_path / "free")
+    rows = read_history(tmp_path / "bound" / "history.csv")
+    assert all(row["val_dice"] is not None for row in rows)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_isample.sampling.block_grid import BlockGrid
-from keras_isample.sampling.block_grid import even_sides
+from keras_isample.volumes.block_grid import BlockGrid
+from keras_isample.volumes.block_grid import even_sides
 
 SHAPE = (10, 7, 9)
 
