@@ -157,9 +157,9 @@ def _measure_shares(folder, shape, scans, epochs, own, options):
         "width": own.get("width", 1.0),
     }
     text = json.dumps(settings)
-    return _child("prepare", str(data), text) | _child(
-        "fit-once", str(data), text
-    )
+    row = _child("prepare", str(data), text)
+    row |= _child("fit-once", str(data), text)
+    return {f"shares {key}": value for key, value in row.items()}
 
 
 def _measure_fit(folder, data, settings, options):

@@ -72,7 +72,7 @@ def test_planned_shares_stand_beside_those_seen(tables):
     assert rows["shares"][0] == "40x36x32"
     for kind in ("planned", "seen"):
         parts = [
-            float(rows[f"{part} {kind} %"][0])
+            float(rows[f"shares {part} {kind} %"][0])
             for part in ("training", "error_maps", "validation")
         ]
         assert sum(parts) == pytest.approx(100, abs=0.1)

@@ -32,7 +32,7 @@ SETTINGS = {
     "epochs": 6,
     "threads_per_member": 1,
     # Blocks of error maps.
-    "error_map_share": 0.15,
+    "error_map_share": 0.4,
 }
 
 
