@@ -519,7 +519,8 @@ def test_learning_makes_the_loss_smaller(tmp_path, ball_config):
     result = fit(config, tmp_path / "run")
     losses = [row["loss"] for row in result.rows]
     assert losses[-1] < 0.5 * losses[0]
-    assert result.best_dice > 0.5
+    # Whether the bead is found this early depends on rounding.
+    assert result.rows[-1]["val_dice_ball"] > 0.8
 
 
 @pytest.fixture
