@@ -1,5 +1,6 @@
 # make demo   installs into .venv and runs the main job on the phantom
 # make test   installs into .venv and runs the tests, JOBS at a time
+# make test-slow, make test-long   tests of minutes, and of hours
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
@@ -20,7 +21,7 @@ trap "kill $$! 2>/dev/null" EXIT; trap "exit 130" INT; trap "exit 143" TERM; \
 $(2)
 endef
 
-.PHONY: demo test test-slow lint install clean
+.PHONY: demo test test-slow test-long lint install clean
 
 install: $(VENV)/installed
 
@@ -49,6 +50,11 @@ test: lint
 test-slow: install
 	$(call shown,running the slow tests (some take minutes),\
 		$(TEST) -m slow)
+
+# Hours: many kills at random moments. To be run before an issue is closed.
+test-long: install
+	$(call shown,running kills at random moments (hours),\
+		KERAS_ISAMPLE_KILLS=30 $(TEST) -m slow -k "killed" tests/training)
 
 clean:
 	rm -rf $(VENV) demo

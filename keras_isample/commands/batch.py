@@ -85,8 +85,13 @@ class Failures:
             ]
         }
 
-    def raise_first(self):
-        """Raises the first exception as it came, if there is one."""
+    def raise_alone(self):
+        """Raises what went wrong where no case is done.
+
+        A single exception, and one that nobody foresaw, is raised as it came.
+        """
+        if len(self.errors) > 1 and isinstance(self._first, InputError):
+            self.finish([])
         if self._first is not None:
             raise self._first
 

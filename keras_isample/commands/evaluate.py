@@ -109,22 +109,21 @@ def evaluate_run(
                 parts = split_sides(
                     prediction, reference, side_classes, origins
                 )
-                side_cases.append(
-                    _evaluate_case(side_classes, case, parts, file)
-                )
-            cases.append(row)
-        except Exception as error:
-            failures.add(case.name, error)
-        else:
-            if len(cases) == 1:
+                side_row = _evaluate_case(side_classes, case, parts, file)
+            if not cases:
                 out.mkdir(parents=True, exist_ok=True)
                 write_label_tables(out, cohort.class_names)
             write_volume(file, prediction, overwrite=True)
+            cases.append(row)
+            if sides:
+                side_cases.append(side_row)
+        except Exception as error:
+            failures.add(case.name, error)
         if progress:
             progress(done, len(cohort.cases))
     odd.finish()
     if not cases:
-        failures.raise_first()
+        failures.raise_alone()
     seed = config.data.seed
     summary = summarize(cases, cohort.class_names, seed=seed)
     if sides:

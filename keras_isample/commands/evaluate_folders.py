@@ -77,7 +77,7 @@ def evaluate_folders(
         dict(zip(names, pairs, strict=True)), failures, steps
     )
     if not pairs:
-        failures.raise_first()
+        failures.raise_alone()
     matched = match_labels(
         reference,
         prediction,

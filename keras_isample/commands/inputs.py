@@ -84,6 +84,12 @@ def _is_same(one, other):
 def _fault(case, num_channels):
     """What shows from the names of a case's files that it cannot be used."""
     for image in case.images:
+        if image.is_symlink() and not image.exists():
+            return InputError(
+                image,
+                "is a link to a file that is not there",
+                "Fetch that file, for example with `git annex get`",
+            )
         if not image.exists():
             return InputError(
                 image,
@@ -156,7 +162,7 @@ def _case_of_file(path, num_channels):
         )
     if num_channels in (1, peek_channels(path)):
         return _single(stem, path)
-    scans = list_unsegmented(path.parent)
+    scans = list_scans(path.parent)
     return _channels(_case_name(stem), scans, path.parent, num_channels)
 
 

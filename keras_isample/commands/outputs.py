@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_isample.data.all_images import data_files
 from keras_isample.data.listing import list_scans
+from keras_isample.data.listing import stem_of
 from keras_isample.data.prediction_record import PredictionRecord
 from keras_isample.data.recognition import IMAGE_FOLDERS
 from keras_isample.data.recognition import LABEL_FOLDERS
@@ -61,8 +62,13 @@ def check_out(out, run, inputs, cases, files):
     for folder in _data_sets(run, inputs, cases) if strangers else ():
         try:
             spared = KnownFiles(data_files(folder))
-        except InputError:
-            continue
+        except InputError as error:
+            raise InputError(
+                strangers[0],
+                "would be replaced, and may belong to a data set whose files "
+                f"cannot be told: {error.source}: {error.problem}",
+                _ANOTHER,
+            ) from error
         what = f"a file of the data set {folder}"
         _check_spared(strangers, spared, what)
 
@@ -149,20 +155,26 @@ def _check_data_folder(out, files):
                 f"is by its name the folder of images of {place.parent}",
                 _ANOTHER,
             )
-    if name in LABEL_FOLDERS and others:
-        for file in _strangers(out, files):
-            if file.exists():
-                raise InputError(
-                    file,
-                    f"would be replaced; it is a label map of {place.parent}",
-                    _ANOTHER,
-                )
+    if name in LABEL_FOLDERS and others and out.is_dir():
+        stems = {stem_of(file.name) for file in files}
+        present = list_scans(out).items()
+        for file in _strangers(out, [f for s, f in present if s in stems]):
+            raise InputError(
+                file,
+                f"would be replaced; it is a label map of {place.parent}",
+                _ANOTHER,
+            )
 
 
 def _strangers(out, files):
-    """Files that predict has not written itself."""
+    """Files that predict has not written itself, or others have changed."""
     record = PredictionRecord(out)
-    return [file for file in files if not record.knows(file.name)]
+    return [
+        file
+        for file in files
+        if not record.knows(file.name)
+        or (record.is_complete(file.name) and record.is_changed(file.name))
+    ]
 
 
 def _data_sets(run, inputs, cases):

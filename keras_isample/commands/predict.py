@@ -95,7 +95,7 @@ def predict(
     check_out(out, run, inputs, cases, owners)
     cases = _with_good_headers(cases, num_channels, failures)
     if not cases:
-        failures.raise_first()
+        failures.raise_alone()
     check_label_tables(out, class_names_of(model), overwrite)
     writer = _Writer(run, cases, files, out, postprocess, overwrite)
     todo = writer.missing()
@@ -113,17 +113,17 @@ def predict(
                 odd,
                 progress=voxels,
             )
+            writer.write(case, found, class_names_of(model))
         except Exception as error:
             failures.add(case.name, error)
         else:
-            writer.write(case, found, class_names_of(model))
             say(f"{files[case.name][0]}")
         if progress:
             progress(number, len(todo))
     odd.finish()
     good = [case for case in cases if case.name not in failures.errors]
     if not good:
-        failures.raise_first()
+        failures.raise_alone()
     results = [files[case.name][0] for case in good]
     failures.finish(results)
     return results

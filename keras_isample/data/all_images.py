@@ -5,6 +5,7 @@ without one is what a network is trained for.
 """
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from keras_isample.data.recognition import data_places
 from keras_isample.data.visceral import choose_modality
 from keras_isample.data.visceral import find_volumes
 from keras_isample.errors import InputError
+
+_logger = logging.getLogger(__name__)
 
 _NNUNET = {
     "imagesTr": "labelsTr",
@@ -74,13 +77,27 @@ def all_images(
 
 
 def list_unsegmented(folder: Path) -> dict[str, Path]:
-    """Stem to path of the scans in a folder, but for what predict wrote."""
+    """Stem to path of the scans in a folder, but for what predict wrote.
+
+    Label maps that have been changed since are left out with a warning: they
+    may be scans that have taken the place of predictions.
+    """
     record = PredictionRecord(folder)
-    return {
-        stem: file
-        for stem, file in list_scans(folder).items()
-        if not record.knows(file.name)
-    }
+    scans = list_scans(folder)
+    known = {s: file for s, file in scans.items() if record.knows(file.name)}
+    changed = [
+        file.name
+        for file in known.values()
+        if record.is_complete(file.name) and record.is_changed(file.name)
+    ]
+    if changed:
+        _logger.warning(
+            "%s: %s left out: predict wrote label maps of these names, which "
+            "have been changed since; move scans into another folder",
+            folder,
+            shorten(changed),
+        )
+    return {s: file for s, file in scans.items() if s not in known}
 
 
 def data_files(path: Path) -> list[Path]:

@@ -100,6 +100,6 @@ def _noted(path, record):
             return known
     digest = image_digest(path)
     # What cannot be noted is computed again.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, InputError):
         write_text(note, json.dumps(digest))
     return digest

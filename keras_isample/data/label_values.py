@@ -70,7 +70,7 @@ def values_of_files(
             damaged[path] = error
     if record is not None and noted != known:
         # What cannot be noted is read again.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, InputError):
             write_text(record, json.dumps(noted))
     return values, damaged
 

@@ -7,6 +7,12 @@ from pathlib import Path
 from keras_isample.errors import InputError
 
 _PICTURES = (".png", ".npy")
+_OTHER_SCANS = (
+    *(".nrrd", ".nhdr", ".mha", ".mhd", ".mgh", ".mnc", ".img"),
+    *(".nii.bz2", ".nii.xz", ".nii.zst", ".dcm", ".ima"),
+)
+"""Endings of scans that are not listed, so that one can be told of them."""
+
 ENDINGS = (".nii.gz", ".nii", ".mgz", *_PICTURES)
 
 RECORD = ".predictions.jsonl"
@@ -56,9 +62,15 @@ def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
         inner = [folder / name for name in list_folders(folder)]
         folders += [place for place in inner if not (place / RECORD).is_file()]
     for place in folders:
+        others = []
         for entry in scan(place):
-            if stem_of(entry.name) is not None and entry.is_file():
+            if not _may_be_file(entry):
+                continue
+            if stem_of(entry.name) is not None:
                 files.append(place / entry.name)
+            elif entry.name.lower().endswith(_OTHER_SCANS):
+                others.append(entry.name)
+        _tell_others(place, others)
     scans = {}
     for path in _without_previews(folder, files):
         stem = stem_of(path.name)
@@ -70,6 +82,22 @@ def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
             )
         scans[stem] = path
     return dict(sorted(scans.items()))
+
+
+def _may_be_file(entry):
+    # A link to nothing is a scan that is missing; its reader says so.
+    return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+
+
+def _tell_others(folder, names):
+    if names:
+        _logger.warning(
+            "%s: %d file(s) of formats that are not read are left out, such "
+            "as %s; convert them to NIfTI",
+            folder,
+            len(names),
+            min(names),
+        )
 
 
 def _without_previews(folder, files):

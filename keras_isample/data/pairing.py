@@ -213,11 +213,21 @@ def group_channels(
 
     Returns:
         Case name to channel number to image.
+
+    Raises:
+        InputError: If two files would be the same channel of a case.
     """
     channels = {}
     for stem, path in images.items():
         name, channel = _case_and_channel(stem, images, labels)
-        channels.setdefault(name, {})[channel] = path
+        files = channels.setdefault(name, {})
+        if channel in files:
+            raise InputError(
+                path,
+                f"is a second image of case {name} beside {files[channel]}",
+                "Remove or rename one of the two",
+            )
+        files[channel] = path
     return channels
 
 

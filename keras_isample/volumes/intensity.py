@@ -21,7 +21,9 @@ HU_RANGE = (-1000.0, 1000.0)
 HU_SCALE = 218.0
 KINDS = ("ct", "zscore")
 
-_LEAST_MAXIMUM = 100
+_MOST_MINIMUM, _LEAST_MAXIMUM = -20, 100
+"""Of HU: fat is darker, organs are brighter. Single voxels below 0 come from
+resampling and padding of any scan."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Intensity:
 
 def looks_like_hu(low: float, high: float) -> bool:
     """Whether a range of intensities may be one of Hounsfield units."""
-    return low < 0 and high >= _LEAST_MAXIMUM
+    return low < _MOST_MINIMUM and high >= _LEAST_MAXIMUM
 
 
 def fit_intensity(kind: str, array: np.ndarray) -> Intensity:

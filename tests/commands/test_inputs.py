@@ -192,3 +192,22 @@ def test_both_channels_of_a_case_may_be_named(tmp_path):
         file.touch()
     (case,) = find_inputs(files, 2)
     assert case.images == tuple(files)
+
+
+def test_scan_that_a_link_does_not_reach_is_named(tmp_path):
+    touch(tmp_path, "a.nii.gz")
+    (tmp_path / "b.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "c.nii.gz").symlink_to(tmp_path / "folder")
+    failed = {}
+    cases = find_inputs([tmp_path], 1, fail=failed.__setitem__)
+    assert list(names(cases)) == ["a"]
+    assert list(failed) == ["b"]
+    assert "b.nii.gz: is a link to a file" in str(failed["b"])
+
+
+def test_scans_of_other_formats_are_told(tmp_path, caplog):
+    touch(tmp_path, "a.nii.gz", "b.nrrd", "c.MHA", "notes.txt")
+    assert list(names(find_inputs([tmp_path], 1))) == ["a"]
+    assert "2 file(s) of formats that are not read" in caplog.text
+    assert "b.nrrd" in caplog.text

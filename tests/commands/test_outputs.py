@@ -241,3 +241,27 @@ def test_prediction_from_something_else_is_refused(out, fact, words):
     with pytest.raises(InputError, match=words) as error:
         split_done(out, {"a": [out / "a.nii.gz"]}, lambda name: other)
     assert "--overwrite" in str(error.value)
+
+
+def test_corrected_label_maps_of_a_data_set_are_spared(data, scans):
+    record = PredictionRecord(data / "labels")
+    record.begin(ORIGIN, ["b.nii.gz"])
+    touch(data, "labels/b.nii.gz")
+    record.complete(["b.nii.gz"])
+    check(data / "labels", [scans], [scans / "b.nii.gz"])
+    (data / "labels/b.nii.gz").write_text("corrected by hand")
+    text = refusal(data / "labels", [scans], [scans / "b.nii.gz"])
+    assert f"it is a label map of {data}" in text
+
+
+def test_label_map_beside_one_of_another_ending_is_refused(data, scans):
+    (data / "labels/a.nii.gz").rename(data / "labels/a.nii")
+    text = refusal(data / "labels", [scans], [scans / "a.nii.gz"])
+    assert text.startswith(f"{data}/labels/a.nii: would be replaced")
+
+
+def test_data_set_that_cannot_be_told_is_spared(tmp_path, data, scans):
+    touch(tmp_path, "data/other/a.nii.gz")
+    (data / "cases.csv").write_text("case,image,split\na,images/a,traning\n")
+    text = refusal(data / "other", [data], [scans / "a.nii.gz"])
+    assert "may belong to a data set" in text and "cases.csv" in text

@@ -595,3 +595,31 @@ def test_scan_without_memory_does_not_stop_the_others(
     assert str(failure).startswith("memory: is used up (an allocation failed)")
     assert "case_0" in str(failure) and "--tile-memory" in str(failure)
     assert (tmp_path / "out/case_1.nii.gz").exists()
+
+
+def test_every_damaged_scan_is_named_though_none_is_left(
+    tmp_path, model, scans
+):
+    for name in "abc":
+        cut(scans / f"{name}.nii.gz")
+    with pytest.raises(CasesFailed) as error:
+        run_all(model, scans, tmp_path / "out")
+    starts = [str(failure).split(": ")[0] for failure in error.value.failures]
+    assert starts == [f"{scans}/{name}.nii.gz" for name in "abc"]
+    assert error.value.result == []
+
+
+def test_label_map_that_cannot_be_written_does_not_stop_the_others(
+    tmp_path, model, scans, monkeypatch
+):
+    real = predict_module._Writer.write
+
+    def write(writer, case, *arguments):
+        if case.name == "b":
+            raise InputError("b.nii.gz", "may not be written", "Ask its owner")
+        real(writer, case, *arguments)
+
+    monkeypatch.setattr(predict_module._Writer, "write", write)
+    with pytest.raises(CasesFailed, match="^b.nii.gz: may not be written"):
+        run_all(model, scans, tmp_path / "out")
+    assert written(tmp_path / "out") == ["a.nii.gz", "c.nii.gz"]

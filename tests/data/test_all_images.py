@@ -190,3 +190,22 @@ def test_damaged_table_is_named(tmp_path):
     (tmp_path / "cases.csv").write_text("name\na\n")
     with pytest.raises(InputError, match="has no column case"):
         all_images(tmp_path, 1, CT)
+
+
+def test_changed_label_maps_are_left_out_with_a_word(tmp_path, caplog):
+    record = PredictionRecord(tmp_path)
+    record.begin({"images": "i"}, ["a.nii.gz", "b.nii.gz"])
+    touch(tmp_path, "a.nii.gz", "b.nii.gz", "c.nii.gz")
+    record.complete(["a.nii.gz", "b.nii.gz"])
+    assert list(list_unsegmented(tmp_path)) == ["c"]
+    assert not caplog.records
+    (tmp_path / "b.nii.gz").write_text("a scan of this name")
+    assert list(list_unsegmented(tmp_path)) == ["c"]
+    assert "b.nii.gz left out" in caplog.text
+
+
+def test_two_images_of_one_case_are_named(tmp_path):
+    touch(tmp_path, "images/a.nii.gz", "images/a_0000.nii.gz")
+    touch(tmp_path, "labels/a.nii.gz")
+    with pytest.raises(InputError, match="a second image of case a beside"):
+        found(tmp_path)

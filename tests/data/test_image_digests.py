@@ -10,6 +10,7 @@ from keras_isample.data.image_digests import case_digests
 from keras_isample.data.image_digests import image_digest
 from keras_isample.data.layout import Case
 from keras_isample.errors import InputError
+from keras_isample.volumes.files import DiskFull
 
 
 def save(path, array, affine=None):
@@ -103,3 +104,13 @@ def test_all_channels_count(tmp_path, array):
     ]
     found = case_digests(cases, tmp_path / "cache")
     assert found["a"] == found["b"] != found["c"]
+
+
+def test_full_disk_costs_no_digest(tmp_path, array, monkeypatch):
+    def full(*arguments):
+        raise DiskFull(tmp_path, "is full", "Free some space")
+
+    case = Case("a", (save(tmp_path / "a.nii", array),))
+    known = case_digests([case], tmp_path / "cache")
+    monkeypatch.setattr(image_digests, "write_text", full)
+    assert case_digests([case], tmp_path / "other") == known != {}
