@@ -113,13 +113,14 @@ class MapDraft:
         if self._before is None:
             self._table = np.zeros((self._grid.size, SUMS + classes), np.int64)
             self._table[:, SLOT] = -1
-            self._histogram = np.zeros((classes, LEVELS), np.int64)
         else:
             self._table = self._before.blocks.copy()
-            self._histogram = self._before.histogram.copy()
         if self._renewed:
             self._table[:, SUMS:] = 0
-            self._histogram[:] = 0
+        if self._renewed or self._before is None:
+            self._histogram = np.zeros((classes, LEVELS), np.int64)
+        else:
+            self._histogram = self._before.histogram.copy()
         self._old_slots = self._table[:, SLOT].copy()
         fresh = blocks[self._table[blocks, SLOT] < 0]
         used = int(self._table[:, SLOT].max()) + 1

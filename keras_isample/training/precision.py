@@ -1,15 +1,18 @@
 """The type of a run's arithmetic, on the devices that it trains on."""
 
+import os
 from dataclasses import replace
 
 import tensorflow as tf
 
 from keras_isample.config import Config
 from keras_isample.errors import InputError
+from keras_isample.processor import VARIABLE
 from keras_isample.processor import computes_bfloat16
 from keras_isample.processor import describe_processor
 from keras_isample.processor import gains_by_bfloat16
 from keras_isample.processor import instruction_set
+from keras_isample.processor import uses_onednn
 
 _BFLOAT16_CAPABILITY = (8, 0)
 """Compute capability from which on GPUs of NVIDIA compute bfloat16."""
@@ -57,6 +60,13 @@ def describe_arithmetic(config: Config) -> str:
 def _check_bfloat16(devices):
     for gpu in _gpus_of(devices):
         if gpu is None and not computes_bfloat16():
+            if VARIABLE in os.environ and not uses_onednn():
+                raise InputError(
+                    "--mixed-precision",
+                    "is bfloat16, which the processor computes by oneDNN "
+                    f"alone, and {VARIABLE} is {os.environ[VARIABLE]}",
+                    f"Set {VARIABLE}=1",
+                )
             place = f"this processor ({instruction_set()})"
         elif gpu is not None and not _gpu_computes(gpu):
             place = gpu.name

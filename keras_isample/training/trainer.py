@@ -18,6 +18,7 @@ from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.predictor import share_among
 from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
+from keras_isample.models.keras_settings import set_keras
 from keras_isample.models.normalization import synchronize
 from keras_isample.progress import SILENT
 from keras_isample.sampling.isample import ISample
@@ -277,6 +278,8 @@ class Trainer:
         """Builds and compiles the model."""
         config, train = self.config, self.data.train
         settings = config.optimizer
+        # It may reset the policy, which would undo the one chosen below.
+        set_keras()
         policy = keras.config.dtype_policy()
         if config.training.mixed_precision != "none":
             keras.config.set_dtype_policy(

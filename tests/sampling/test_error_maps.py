@@ -202,6 +202,24 @@ def test_maps_that_are_not_kept_count_as_1(two_cases, set_error_map):
     assert maps[0] is None
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_map_that_was_not_kept_comes_again_with_its_mean(
+    tmp_path, two_cases, set_error_map, resumed
+):
+    maps = ErrorMaps(two_cases, tmp_path / "maps")
+    set_error_map(maps, 0, np.full((5, 4, 3), 10), version=1)
+    maps.keep([1])
+    maps.remove_unused()
+    if resumed:
+        state = maps.state()
+        maps = ErrorMaps(two_cases, tmp_path / "maps")
+        maps.restore(state)
+    set_error_map(maps, 0, np.full((5, 4, 3), 20), version=2)
+    assert set(maps.errors(0).tolist()) == {20}
+    assert maps.mean_error(0) == pytest.approx(20 / 255)
+    assert set(maps.running_means(0).tolist()) == {15}
+
+
 def test_files_of_others_are_left_alone(make_case, tmp_path):
     maps = ErrorMaps([make_case(np.ones((3, 4, 5)))], tmp_path)
     (tmp_path / "mine.npy").write_bytes(b"")

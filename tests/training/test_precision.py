@@ -74,6 +74,13 @@ def test_bfloat16_is_refused_where_it_is_not_computed(on):
         decided("bfloat16")
 
 
+def test_onednn_that_is_switched_off_is_named(on, monkeypatch):
+    on()
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    with pytest.raises(InputError, match="TF_ENABLE_ONEDNN_OPTS is 0"):
+        decided("bfloat16")
+
+
 def test_the_arithmetic_is_told():
     config = Config.from_settings("data", {})
     assert describe_arithmetic(config).endswith("; arithmetic in float32")

@@ -140,11 +140,12 @@ def test_error_maps_by_blocks_are_resumed(
     assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.parametrize("sample_from", ["all", "refreshed"])
 def test_subsets_of_error_maps_are_resumed(
-    tmp_path, monkeypatch, ball_config, assert_same_end
+    tmp_path, monkeypatch, ball_config, assert_same_end, sample_from
 ):
     config = ball_config(
-        error_map_cases="1", sample_from="all", split="3,1,0", epochs=3
+        error_map_cases="1", sample_from=sample_from, split="3,1,0", epochs=4
     )
     fit(config, tmp_path / "whole")
     with monkeypatch.context() as patched:
