@@ -138,6 +138,12 @@ def planned_shares(plan, count, epochs, validation=0):
     return {name: part / total for name, part in parts.items()}
 
 
+def describe_shares(shares):
+    """What `planned_shares` returns, in a line for the user."""
+    parts = (f"{name.replace('_', ' ')} {x:.1%}" for name, x in shares.items())
+    return f"planned shares of the time: {', '.join(parts)}"
+
+
 def describe(plan, count):
     """A plan in a line for the user.
 

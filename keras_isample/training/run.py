@@ -22,6 +22,7 @@ from keras_isample.progress import Reporter
 from keras_isample.training.autolr_record import read_replayed
 from keras_isample.training.devices import strategy_for
 from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import describe_shares
 from keras_isample.training.error_map_plan import plan_error_maps
 from keras_isample.training.error_map_plan import planned_shares
 from keras_isample.training.error_map_plan import resolved
@@ -148,7 +149,8 @@ def fit(
             plan = plan_validation(config, folder, trainer)
         if plan is not None:
             say(describe_validation(config, plan, maps.epoch))
-        _note_shares(folder, maps, plan, data, config.training.epochs)
+        shares = _note_shares(folder, maps, plan, data, config.training.epochs)
+        say(describe_shares(shares))
         recorder = _train(
             config, folder, trainer, rows, replay, callbacks, plan
         )
@@ -335,10 +337,11 @@ def _tell(say, line):
 
 
 def _note_shares(folder, maps, plan, data, epochs):
-    """Writes to the manifest what parts of the time will take."""
+    """Writes to the manifest what parts of the time will take; returns it."""
     validation = plan.total(epochs) if plan else 0
     shares = planned_shares(maps, len(data.cases), epochs, validation)
     folder.update_manifest(planned_shares=shares)
+    return shares
 
 
 def _tell_class_weights(config, folder, prepared, say):

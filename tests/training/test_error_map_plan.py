@@ -16,6 +16,7 @@ from keras_isample.sampling import ISample
 from keras_isample.training import error_map_plan
 from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.error_map_plan import describe
+from keras_isample.training.error_map_plan import describe_shares
 from keras_isample.training.error_map_plan import plan_error_maps
 from keras_isample.training.error_map_plan import planned_shares
 from keras_isample.training.error_map_plan import resolved
@@ -219,6 +220,10 @@ def test_planned_shares_are_of_all_together():
         "error_maps": 200 / 1500,
         "validation": 300 / 1500,
     }
+    assert describe_shares(planned_shares(plan, 8, 10, 300)) == (
+        "planned shares of the time: training 66.7%, error maps 13.3%, "
+        "validation 20.0%"
+    )
     beside = ErrorMapPlan("concurrent", 1, 100, 950)
     assert planned_shares(beside, 8, 10)["error_maps"] == 0
 

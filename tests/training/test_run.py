@@ -683,6 +683,8 @@ def test_maps_are_refreshed_by_blocks_where_the_share_is_small(block_run):
     assert ratio == pytest.approx(0.4 / 0.6, abs=1e-6)
     (line,) = [line for line in said if line.startswith("error maps: ")]
     assert line.startswith("error maps: block by block, 66.7% of what")
+    (line,) = [line for line in said if line.startswith("planned shares")]
+    assert f"error maps {shares['error_maps']:.1%}" in line
     assert folder.config().sampling.sample_from == "all"
     rates = [row["acceptance_rate"] for row in result.rows]
     assert rates[0] == 1 > rates[2]
