@@ -128,7 +128,7 @@ def _count_label_map(cohort, case, classes, files):
             f"{listed(sorted(known))}",
             "Name them in dataset.json or correct the label map",
         )
-    table = np.zeros(max(len(histogram), *known, 0) + 1, np.uint8)
+    table = np.zeros(max(len(histogram), *known) + 1, np.uint8)
     for index, label_class in enumerate(cohort.classes, start=1):
         for name in label_class.structures:
             table[cohort.structures[name]] = index

@@ -1,5 +1,6 @@
 """Names of the scans in a folder; no file is opened."""
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -70,7 +71,8 @@ def list_scans(folder: Path, *, deeper: bool = False) -> dict[str, Path]:
                 files.append(place / entry.name)
             elif entry.name.lower().endswith(_OTHER_SCANS):
                 others.append(entry.name)
-        _tell_others(place, others)
+        if others:
+            _tell_others(place, len(others), min(others))
     scans = {}
     for path in _without_previews(folder, files):
         stem = stem_of(path.name)
@@ -89,15 +91,16 @@ def _may_be_file(entry):
     return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
 
 
-def _tell_others(folder, names):
-    if names:
-        _logger.warning(
-            "%s: %d file(s) of formats that are not read are left out, such "
-            "as %s; convert them to NIfTI",
-            folder,
-            len(names),
-            min(names),
-        )
+@functools.cache
+def _tell_others(folder, number, first):
+    """Says it once, however often a folder is listed."""
+    _logger.warning(
+        "%s: %d file(s) of formats that are not read are left out, such as "
+        "%s; convert them to NIfTI",
+        folder,
+        number,
+        first,
+    )
 
 
 def _without_previews(folder, files):

@@ -209,5 +209,6 @@ def test_scan_that_a_link_does_not_reach_is_named(tmp_path):
 def test_scans_of_other_formats_are_told(tmp_path, caplog):
     touch(tmp_path, "a.nii.gz", "b.nrrd", "c.MHA", "notes.txt")
     assert list(names(find_inputs([tmp_path], 1))) == ["a"]
-    assert "2 file(s) of formats that are not read" in caplog.text
+    find_inputs([tmp_path], 1)
+    assert caplog.text.count("2 file(s) of formats that are not read") == 1
     assert "b.nrrd" in caplog.text
