@@ -183,7 +183,7 @@ def introduce(model, sampler):
     check_merged_classes(model, sampler)
     metadata = getattr(model, "metadata", None)
     width = (metadata or {}).get("context_width")
-    ours = getattr(sampler.geometry, "context_width", None)
+    ours = sampler.geometry.context_width
     if width not in (None, ours):
         raise ValueError(
             f"The model has context_width={width}, the sampler {ours}. "
@@ -198,7 +198,7 @@ def introduce(model, sampler):
 
 def _introduce_axis(metadata, sampler):
     """Tells a network of slices which axis they lie across."""
-    axis = getattr(sampler.geometry, "axis", None)
+    axis = sampler.geometry.axis
     if metadata.get("ndim") == 2 and axis is None:
         raise ValueError(
             "The model sees slices, the sampler's geometry is "

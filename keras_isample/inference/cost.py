@@ -11,9 +11,9 @@ memory and the preparation of patches count nothing either.
 
 import math
 
-import keras
 from keras import layers
-from keras import tree
+
+from keras_isample.models.layer_uses import layer_uses
 
 TRAINING_PASSES = 3
 """A training step takes three forward passes: one forward, one for the
@@ -72,9 +72,13 @@ def products(model, input_shapes):
         List of pairs: a number of weights, and the positions that each of
         them is multiplied at, as the sides of a box, the batch first.
     """
-    inputs = [keras.KerasTensor(tuple(shape)) for shape in input_shapes]
     found = []
-    _follow(model, found)(inputs if len(inputs) > 1 else inputs[0])
+    for use in layer_uses(model, input_shapes):
+        weights = _weights(use.operation)
+        if weights:
+            transposed = isinstance(use.operation, _TRANSPOSED)
+            tensor = (use.inputs if transposed else use.outputs)[0]
+            found.append((weights, _positions(use.operation, tensor)))
     return found
 
 
@@ -97,11 +101,8 @@ def batch_pass(model, geometry, batch_size):
 
     Arguments are those of `training_step`.
     """
-    across = getattr(geometry, "axis", None)
-    shapes = []
-    for tensor, grid in zip(model.inputs, geometry.inputs, strict=True):
-        sides = [n for axis, n in enumerate(grid.size) if axis != across]
-        shapes.append((batch_size, *sides, tensor.shape[-1]))
+    num_channels = model.inputs[0].shape[-1]
+    shapes = geometry.input_shapes(num_channels, batch_size)
     return multiplications(model, shapes)
 
 
@@ -124,27 +125,6 @@ def allowed(training, share, *other_shares):
     """
     rest = 1.0 - share - sum(other or 0.0 for other in other_shares)
     return int(training * share / rest)
-
-
-def _follow(operation, found):
-    """A function of symbolic tensors that notes what is multiplied."""
-    functional = getattr(operation, "_functional", operation)
-    if hasattr(functional, "_run_through_graph"):
-        # A model, perhaps inside of another one.
-        return lambda inputs, **options: functional._run_through_graph(
-            inputs, operation_fn=lambda inner: _follow(inner, found)
-        )
-
-    def run(*args, **kwargs):
-        outputs = operation.compute_output_spec(*args, **kwargs)
-        weights = _weights(operation)
-        if weights:
-            transposed = isinstance(operation, _TRANSPOSED)
-            tensor = tree.flatten(args if transposed else outputs)[0]
-            found.append((weights, _positions(operation, tensor)))
-        return outputs
-
-    return run
 
 
 def _weights(operation):

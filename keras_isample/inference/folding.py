@@ -11,6 +11,8 @@ import numpy as np
 from keras import layers
 from keras import ops
 
+from keras_isample.models.layer_uses import layer_uses
+
 
 def folded_weights(convolution, normalization=None):
     """Kernel and bias of a convolution with its normalization in them.
@@ -104,24 +106,28 @@ def _free(tensor):
 
 def _folded_pairs(network):
     """Names of convolutions and of the normalizations that go into them."""
-    uses = {}
-    for layer in network.layers:
-        for node in layer._inbound_nodes:
-            for tensor in node.input_tensors:
-                uses.setdefault(id(tensor), set()).add(layer.name)
-    ends = {id(tensor) for tensor in network.outputs}
+    shapes = [tensor.shape for tensor in network.inputs]
+    makers, readers, count = {}, {}, {}
+    uses = layer_uses(network, shapes, nested=False)
+    for use in uses:
+        count[use.operation.name] = count.get(use.operation.name, 0) + 1
+        for tensor in use.outputs:
+            makers[id(tensor)] = use.operation
+        for tensor in use.inputs:
+            readers.setdefault(id(tensor), []).append(use.operation.name)
     pairs = {}
-    for layer in network.layers:
+    for use in uses:
+        layer = use.operation
         if not isinstance(layer, layers.BatchNormalization):
             continue
-        # The first node is that of the network itself.
-        tensor = layer._inbound_nodes[0].input_tensors[0]
-        before = tensor._keras_history.operation
+        (tensor,) = use.inputs
+        before = makers.get(id(tensor))
         if (
-            _is_convolution(before)
+            before is not None
+            and _is_convolution(before)
             and layer.axis in (-1, len(tensor.shape) - 1)
-            and uses[id(tensor)] == {layer.name}
-            and id(tensor) not in ends
+            and readers[id(tensor)] == [layer.name]
+            and count[before.name] == count[layer.name] == 1
         ):
             pairs[before.name] = layer.name
     return pairs

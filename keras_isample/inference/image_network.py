@@ -8,7 +8,7 @@ from keras import ops
 from keras_isample.inference.compiled import compiled
 from keras_isample.inference.cost import multiplications
 from keras_isample.inference.folding import FoldedNetwork
-from keras_isample.inference.layer_graph import bytes_per_voxel
+from keras_isample.inference.map_memory import bytes_per_voxel
 
 _OVERHEAD = 1.5
 """Memory in use over what the maps take: branches that are computed before
@@ -45,7 +45,9 @@ class ImageNetwork:
         if not isinstance(output._keras_history.operation, layers.Softmax):
             x = layers.Softmax(dtype="float32", name="probabilities")(x)
         self.model = keras.Model(self._folded.model.inputs, x)
-        self.bytes_per_voxel = _OVERHEAD * bytes_per_voxel(self.model)
+        self.bytes_per_voxel = _OVERHEAD * bytes_per_voxel(
+            self.model, self.multiple
+        )
         self._run = compiled(self.model)
         self._counted = {}
 

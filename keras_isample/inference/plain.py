@@ -15,11 +15,11 @@ from collections import Counter
 import numpy as np
 
 from keras_isample.inference.image_network import ImageNetwork
-from keras_isample.inference.layer_graph import reach
 from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.inference.tiling import regions_of
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
+from keras_isample.models.segmentation_model import geometry_of
 from keras_isample.volumes.memory import machine_memory
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class PlainPredictor:
         self.num_classes = self._network.num_classes
         self.num_channels = self._network.num_channels
         self._multiple = self._network.multiple
-        self.halo = -(-max(reach(self._network.model)) // self._multiple)
+        self.halo = -(-geometry_of(model).halo // self._multiple)
         if tile_memory is None:
             space = int(_SHARE * machine_memory())
             tile_memory = min(PLAIN_TILE_MEMORY, space)

@@ -8,7 +8,8 @@ axis.
 
 from dataclasses import dataclass
 
-from keras_isample.models.patch_geometry import Grid
+from keras_isample.models.geometry import Geometry
+from keras_isample.models.geometry import Grid
 
 CONTEXT_STRIDE = 4
 """Voxels from one context voxel to the next ("1/4 of the resolution")."""
@@ -21,7 +22,7 @@ CONTEXT_HALO = 15
 
 
 @dataclass(frozen=True)
-class DualPathGeometry:
+class DualPathGeometry(Geometry):
     """What a labeled patch needs as input.
 
     Args:
@@ -36,6 +37,7 @@ class DualPathGeometry:
 
     patch_size: int = 8
     context_width: int = 3
+    multiple = CONTEXT_STRIDE
 
     def __post_init__(self):
         if self.patch_size < 4 or self.patch_size % CONTEXT_STRIDE:
@@ -66,6 +68,11 @@ class DualPathGeometry:
         return CONTEXT_STRIDE * CONTEXT_HALO
 
     @property
+    def halo(self) -> int:
+        """Voxels around a tile that the network looks at: `margin`."""
+        return self.margin
+
+    @property
     def inputs(self) -> tuple[Grid, ...]:
         """The image and its context, as the sampler reads them."""
         half = self.patch_size // 2
@@ -78,11 +85,4 @@ class DualPathGeometry:
                 step=CONTEXT_STRIDE,
                 width=self.context_width,
             ),
-        )
-
-    @property
-    def labels(self) -> Grid:
-        """The labeled patch; the center is voxel `o / 2` of it."""
-        return Grid(
-            "labels", (-(self.patch_size // 2),) * 3, (self.patch_size,) * 3
         )

@@ -79,11 +79,10 @@ def classes(x, image, *, classifier_activation, suffix=""):
     return layers.Softmax(dtype="float32", name=f"probabilities{suffix}")(x)
 
 
-def facts(network, num_classes, input_shape, width, multiple):
+def facts(network, num_classes, input_shape, width, multiple, halo=None):
     """The metadata of a network of one image.
 
-    `multiple` is what sides are padded to, from which index on tiles of a scan
-    may start.
+    `multiple` and `halo` are those of its `Geometry`.
     """
     return {
         "network": network,
@@ -92,4 +91,5 @@ def facts(network, num_classes, input_shape, width, multiple):
         "width": width,
         "ndim": len(input_shape) - 1,
         "multiple": multiple,
+        "halo": halo,
     }

@@ -146,5 +146,10 @@ def unet(
     x = layer_of("Conv", ndim)(num_classes, 1, name="classifier")(x)
     x = classes(x, image, classifier_activation=classifier_activation)
     model = SegmentationModel(image, x, name=name)
-    model.metadata = facts("unet", num_classes, input_shape, width, multiple)
+    # Two convolutions at stride s see 2 s voxels further, on the way down and
+    # up; a pooling and a transposed convolution together s on either side.
+    halo = 7 * multiple - 5
+    model.metadata = facts(
+        "unet", num_classes, input_shape, width, multiple, halo
+    )
     return model

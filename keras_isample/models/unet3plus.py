@@ -108,8 +108,10 @@ def unet3plus(
         model = DeeplySupervisedModel(image, outputs, name=name)
     else:
         model = SegmentationModel(image, outputs[0], name=name)
+    # The path down to the bottleneck, whose maps are enlarged at once.
+    halo = 8 * multiple - 5
     model.metadata = facts(
-        "unet3plus", num_classes, input_shape, width, multiple
+        "unet3plus", num_classes, input_shape, width, multiple, halo
     )
     return model
 

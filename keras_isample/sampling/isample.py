@@ -138,7 +138,7 @@ class ISample:
         self.cohort = cohort if isinstance(cohort, Cohort) else None
         self.geometry = geometry or DualPathGeometry(patch_size, context_width)
         # A geometry without context is content with any.
-        width = getattr(self.geometry, "context_width", context_width)
+        width = self.geometry.context_width or context_width
         self.cases = (
             _prepare(self.cohort, width) if self.cohort else list(cohort)
         )
@@ -150,7 +150,7 @@ class ISample:
         _check_choice("sample_from", sample_from, ("refreshed", "all"))
         _check_choice("redraw", redraw, ("all", "center"))
         _check_choice("augmentation", augmentation, ("isample", "cardiac"))
-        across = getattr(self.geometry, "axis", None)
+        across = self.geometry.axis
         if augmentation == "cardiac" and across is None:
             raise ValueError(
                 'Argument `augmentation` may be "cardiac" for slices only. '
@@ -197,7 +197,7 @@ class ISample:
             class_first=redraw == "center",
         )
         self._slices = None
-        if getattr(self.geometry, "whole", False):
+        if self.geometry.whole:
             size = self.geometry.labels.size
             self._slices = SliceDraw(self.cases, across, size, self.seed)
             if sampling == "uniform" and cases_per_batch is not None:

@@ -66,7 +66,7 @@ class PatchReader:
         labels = self._read(self.geometry.labels, *arguments)
         if len(self._codes) > 1:
             labels = self._coded(labels, case)
-        across = getattr(self.geometry, "axis", None)
+        across = self.geometry.axis
         if across is not None:
             inputs = tuple(tf.squeeze(x, axis=1 + across) for x in inputs)
             labels = tf.squeeze(labels, axis=1 + across)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_isample.errors import InputError
 from keras_isample.errors import reason_of_no_memory
+from keras_isample.models.layer_uses import layer_uses
 from keras_isample.training.gpus import gpu_memory
 from keras_isample.volumes.memory import address_space_left
 from keras_isample.volumes.memory import machine_memory
@@ -97,22 +98,15 @@ def step_bytes(model, geometry, batch_size, num_channels):
         model: A functional model.
         geometry, batch_size, num_channels: As of `check_step`.
     """
-    across = getattr(geometry, "axis", None)
-    inputs = [
-        keras.KerasTensor(
-            (
-                batch_size,
-                *(n for axis, n in enumerate(grid.size) if axis != across),
-                num_channels,
-            )
-        )
-        for grid in geometry.inputs
+    shapes = geometry.input_shapes(num_channels, batch_size)
+    maps = [
+        keras.KerasTensor(shape, tensor.dtype)
+        for shape, tensor in zip(shapes, model.inputs, strict=True)
     ]
-    outputs = [layer.output for layer in model.layers]
-    probe = keras.Model(model.inputs, keras.tree.flatten(outputs))
-    maps = probe.compute_output_spec(inputs if len(inputs) > 1 else inputs[0])
+    for use in layer_uses(model, shapes):
+        maps += use.outputs
     weights = sum(_bytes(weight) for weight in model.weights)
-    return sum(map(_bytes, keras.tree.flatten(maps))) + _COPIES * weights
+    return sum(map(_bytes, maps)) + _COPIES * weights
 
 
 @contextlib.contextmanager

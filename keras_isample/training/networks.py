@@ -13,9 +13,9 @@ from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.models.deeplab_v3 import deeplab_v3
 from keras_isample.models.dual_path import dual_path_resnet
 from keras_isample.models.dual_path_geometry import DualPathGeometry
+from keras_isample.models.geometry import PlainGeometry
+from keras_isample.models.geometry import SliceGeometry
 from keras_isample.models.keras_settings import set_keras
-from keras_isample.models.patch_geometry import PlainGeometry
-from keras_isample.models.patch_geometry import SliceGeometry
 from keras_isample.models.unet import unet
 from keras_isample.models.unet3plus import unet3plus
 from keras_isample.sampling.slices import largest_slice

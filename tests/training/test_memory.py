@@ -9,8 +9,8 @@ from keras_isample.errors import InputError
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
 from keras_isample.models.dual_path_geometry import DualPathGeometry
-from keras_isample.models.patch_geometry import PlainGeometry
-from keras_isample.models.patch_geometry import SliceGeometry
+from keras_isample.models.geometry import PlainGeometry
+from keras_isample.models.geometry import SliceGeometry
 from keras_isample.training import memory
 from keras_isample.training.memory import OutOfMemory
 from keras_isample.training.memory import check_step
