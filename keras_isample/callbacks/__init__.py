@@ -10,6 +10,8 @@ from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.model_snapshots import ModelSnapshots
 from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
+from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.order import ordered
 from keras_isample.callbacks.volume_dice import VolumeDice
 
 __all__ = [
@@ -23,5 +25,7 @@ __all__ = [
     "ModelSnapshots",
     "NormalizationUpdate",
     "OnlineErrorMaps",
+    "Stage",
     "VolumeDice",
+    "ordered",
 ]

@@ -9,6 +9,10 @@ import contextlib
 
 import keras
 
+from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.order import begin_epoch
+from keras_isample.callbacks.order import note_turn
+
 
 class AveragedWeights(keras.callbacks.Callback):
     """Between epochs the model has the optimizer's averages as weights.
@@ -22,9 +26,10 @@ class AveragedWeights(keras.callbacks.Callback):
     usual in Keras. As long as no step was taken (in float16 steps that overflow
     are skipped) there are none, and the model keeps its weights.
 
-    Goes before all callbacks that predict or measure. `NormalizationUpdate`
-    after it measures the statistics that belong to the averages; moving ones
-    belong to the weights themselves, as do the errors of `OnlineErrorMaps`.
+    `ordered` puts it before all callbacks that predict or measure.
+    `NormalizationUpdate` measures the statistics that belong to the averages;
+    moving ones belong to the weights themselves, as do the errors of
+    `OnlineErrorMaps`.
 
     Unlike `keras.callbacks.SwapEMAWeights` it leaves no trace of rounding in
     the weights that training goes on from, and knows these at the end of the
@@ -38,13 +43,15 @@ class AveragedWeights(keras.callbacks.Callback):
     >>> model.fit(
     ...     sampler.dataset(steps=100),
     ...     epochs=50,
-    ...     callbacks=[
+    ...     callbacks=ordered(
     ...         AveragedWeights(),
     ...         NormalizationUpdate(sampler),
     ...         ErrorMapUpdate(sampler),
-    ...     ],
+    ...     ),
     ... )
     """
+
+    stage = Stage.WEIGHTS
 
     def __init__(self):
         super().__init__()
@@ -63,11 +70,13 @@ class AveragedWeights(keras.callbacks.Callback):
             self._take_averages()
 
     def on_epoch_begin(self, epoch, logs=None):
+        begin_epoch(self)
         if self._own is not None:
             _assign(self.model, self._own)
             self._own = None
 
     def on_epoch_end(self, epoch, logs=None):
+        note_turn(self)
         self._take_averages()
 
     def on_train_end(self, logs=None):

@@ -30,6 +30,8 @@ from keras_isample.callbacks.error_map_agenda import Agenda
 from keras_isample.callbacks.error_map_log import ErrorMapLog
 from keras_isample.callbacks.error_map_process import ErrorMapProcess
 from keras_isample.callbacks.error_map_update import introduce
+from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.order import note_turn
 from keras_isample.callbacks.published_weights import PublishedWeights
 from keras_isample.errors import InputError
 from keras_isample.progress import SILENT
@@ -68,6 +70,8 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
     >>> maps = ConcurrentErrorMaps(sampler)
     >>> model.fit(sampler.dataset(100), epochs=50, callbacks=[maps])
     """
+
+    stage = Stage.ERROR_MAPS
 
     def __init__(
         self,
@@ -125,6 +129,7 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
             self._publish(sampler.epoch)
 
     def on_epoch_end(self, epoch, logs=None):
+        note_turn(self)
         started = time.monotonic()
         logs = {} if logs is None else logs
         sampler = self.sampler

@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from keras_isample.callbacks.order import Stage
+
 
 class Diverged(ArithmeticError):
     """Training left the finite numbers.
@@ -20,9 +22,11 @@ class Diverged(ArithmeticError):
 class DivergenceCheck(keras.callbacks.Callback):
     """Raises `Diverged` after an epoch that left the finite numbers.
 
-    To come before error maps and the state to resume from are made, and after
-    `NormalizationUpdate`, whose statistics are weights as well.
+    `ordered` puts it after `NormalizationUpdate`, whose statistics are weights
+    as well, and before error maps and the state to resume from are made.
     """
+
+    stage = Stage.CHECKS
 
     def on_epoch_end(self, epoch, logs=None):
         if not math.isfinite(float((logs or {}).get("loss", 0.0))):

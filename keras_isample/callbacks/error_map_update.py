@@ -7,6 +7,8 @@ import numpy as np
 
 from keras_isample.callbacks.block_update import BlockUpdate
 from keras_isample.callbacks.loss_check import check_merged_classes
+from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.order import note_turn
 from keras_isample.callbacks.predicted_errors import predicted_errors
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.progress import SILENT
@@ -47,6 +49,8 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         ValueError: If there is a `budget`, and `num_cases` or a sampler that
             does not draw from all cases.
     """
+
+    stage = Stage.ERROR_MAPS
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         logs["acceptance_rate"] = self.sampler.acceptance_rate()
         if self.sampler.sampling == "isample":
+            note_turn(self)
             logs["mean_error"] = self._update()
         self.sampler.epoch += 1
         logs["seconds_error_maps"] = time.monotonic() - started

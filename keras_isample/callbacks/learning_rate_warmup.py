@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_isample.callbacks.order import Stage
+
 
 class LearningRateWarmup(keras.callbacks.Callback):
     """Sets the rate of every step: a schedule by epochs, changed gently.
@@ -26,6 +28,8 @@ class LearningRateWarmup(keras.callbacks.Callback):
         smooth: Whether the schedule takes fractions of epochs and changes at
             every step.
     """
+
+    stage = Stage.SCHEDULES
 
     def __init__(self, schedule, warmup_epochs=5, *, smooth=False):
         super().__init__()

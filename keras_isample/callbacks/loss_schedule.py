@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_isample.callbacks.order import Stage
 from keras_isample.losses.scheduled import ScheduledLoss
 
 
@@ -24,6 +25,8 @@ class LossSchedule(keras.callbacks.Callback):
     Raises:
         ValueError: When training begins, if there is none.
     """
+
+    stage = Stage.SCHEDULES
 
     def __init__(self, loss=None):
         super().__init__()

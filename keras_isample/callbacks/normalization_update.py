@@ -11,6 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.order import begin_epoch
+from keras_isample.callbacks.order import note_turn
 from keras_isample.progress import SILENT
 
 
@@ -27,8 +30,8 @@ class NormalizationUpdate(keras.callbacks.Callback):
     the random state of dropout above all, is put back (with torch, whose
     dropout draws from a state of its own, that is not).
 
-    Goes before all callbacks that predict. Layers that are not trainable keep
-    what they have. Adds `seconds_normalization` to the epoch's logs.
+    `ordered` puts it before all callbacks that predict. Layers that are not
+    trainable keep what they have. Adds `seconds_normalization` to the epoch's logs.
 
     Args:
         sampler: The `ISample` that `fit` draws from; its epoch is the one that
@@ -43,9 +46,13 @@ class NormalizationUpdate(keras.callbacks.Callback):
     >>> model.fit(
     ...     sampler.dataset(steps=100),
     ...     epochs=50,
-    ...     callbacks=[NormalizationUpdate(sampler), ErrorMapUpdate(sampler)],
+    ...     callbacks=ordered(
+    ...         NormalizationUpdate(sampler), ErrorMapUpdate(sampler)
+    ...     ),
     ... )
     """
+
+    stage = Stage.STATISTICS
 
     def __init__(self, sampler, *, batches=10, reporter=SILENT):
         super().__init__()
@@ -59,7 +66,11 @@ class NormalizationUpdate(keras.callbacks.Callback):
         self.reporter = reporter
         self._traced = self._dataset = self._forward = None
 
+    def on_epoch_begin(self, epoch, logs=None):
+        begin_epoch(self)
+
     def on_epoch_end(self, epoch, logs=None):
+        note_turn(self)
         started = time.monotonic()
         layers = [x for x in _normalizations(self.model) if x.trainable]
         if layers:

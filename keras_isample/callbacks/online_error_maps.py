@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from keras_isample.callbacks.error_map_update import introduce
+from keras_isample.callbacks.order import Stage
 from keras_isample.metrics.patch_errors import PatchErrors
 from keras_isample.sampling.error_maps import round_errors
 from keras_isample.volumes.block_grid import even_sides
@@ -48,6 +49,8 @@ class OnlineErrorMaps(keras.callbacks.Callback):
     >>> model.compile(optimizer, loss, metrics=[online.metric])
     >>> model.fit(sampler.dataset(100), epochs=50, callbacks=[online])
     """
+
+    stage = Stage.ERROR_MAPS
 
     def __init__(self, sampler, *, remove_replaced=True):
         super().__init__()

@@ -4,6 +4,8 @@ import time
 
 import keras
 
+from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.order import note_turn
 from keras_isample.callbacks.validation_plan import ESTIMATE
 
 
@@ -20,6 +22,8 @@ class PlannedValidation(keras.callbacks.Callback):
         estimate: The `DiceEstimate` of its cases, if the plan has estimates.
     """
 
+    stage = Stage.VALIDATION
+
     def __init__(self, plan, validation, estimate=None):
         super().__init__()
         self.plan = plan
@@ -33,6 +37,7 @@ class PlannedValidation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs is None or not self.plan.is_due(epoch + 1):
             return
+        note_turn(self)
         if self.estimate is None:
             self.validation.validate(logs)
             return

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_isample.callbacks.order import Stage
 from keras_isample.progress import SILENT
 from keras_isample.progress import Pace
 from keras_isample.progress import Phase
@@ -25,11 +26,11 @@ _FIGURES = (
 class ProgressReport(keras.callbacks.Callback):
     """Shows each step, and each epoch in a line.
 
-    To be called after the callbacks that add to the epoch's logs.
-
     Args:
         reporter: The `Reporter` that shows it.
     """
+
+    stage = Stage.REPORTS
 
     def __init__(self, reporter=SILENT):
         super().__init__()

@@ -5,17 +5,20 @@ import math
 
 import keras
 
+from keras_isample.callbacks.order import Stage
+
 
 class ScalarLog(keras.callbacks.Callback):
     """Writes the numbers of an epoch's logs where TensorBoard finds them.
 
-    To be called after the callbacks that add to the logs. Nothing is written
-    where the package `tensorboard` is not installed.
+    Nothing is written where the package `tensorboard` is not installed.
 
     Args:
         folder: Folder of one run or member; TensorBoard shows those side by
             side that lie in one.
     """
+
+    stage = Stage.REPORTS
 
     def __init__(self, folder):
         super().__init__()

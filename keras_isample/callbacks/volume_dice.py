@@ -5,6 +5,8 @@ import time
 import keras
 import numpy as np
 
+from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.order import note_turn
 from keras_isample.data.cohort import Cohort
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.inference.full_volume import predict_label_map
@@ -42,6 +44,8 @@ class VolumeDice(keras.callbacks.Callback):
             `every` says; none if `None`.
     """
 
+    stage = Stage.VALIDATION
+
     def __init__(self, cohort, *, every=1, tile_memory=None, progress=None):
         super().__init__()
         if not isinstance(cohort, Cohort):
@@ -63,6 +67,7 @@ class VolumeDice(keras.callbacks.Callback):
         due = (epoch + 1) % self.every == 0 or epoch + 1 == self.also
         if not due or not self.cases or logs is None:
             return
+        note_turn(self)
         self.validate(logs)
 
     def validate(self, logs):

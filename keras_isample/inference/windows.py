@@ -187,7 +187,7 @@ class WindowPredictor:
             for n, w, part in zip(scan.shape, self.sides, region, strict=True)
         ]
         row = region[0].start
-        for index, start in enumerate(first):
+        for index in range(len(first)):
             for _ in range(math.prod(map(len, others))):
                 place, probabilities = next(pieces)
                 self._add(sums, row, region, place, probabilities)

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import keras
 
+from keras_isample.callbacks.order import Stage
 from keras_isample.callbacks.validation_plan import ESTIMATE
 from keras_isample.callbacks.validation_plan import SCORE
 from keras_isample.training.candidates import candidate_epochs
@@ -20,8 +21,7 @@ from keras_isample.volumes.files import written_whole
 class Recorder(keras.callbacks.Callback):
     """Writes an epoch's results, the resumable state last.
 
-    To be the last callback that adds to the logs. Everything before the state
-    can be written again: a run killed in between repeats the epoch and writes
+    Everything before the state can be written again: a run killed in between repeats the epoch and writes
     the same.
 
     Args:
@@ -40,6 +40,8 @@ class Recorder(keras.callbacks.Callback):
             the best model is then chosen, and further ones are kept as
             candidates for the end of the run.
     """
+
+    stage = Stage.STATE
 
     def __init__(
         self,

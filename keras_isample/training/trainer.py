@@ -10,6 +10,7 @@ from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.normalization_update import NormalizationUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
+from keras_isample.callbacks.order import ordered
 from keras_isample.callbacks.planned_validation import PlannedValidation
 from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.callbacks.scalar_log import ScalarLog
@@ -213,11 +214,11 @@ class Trainer:
                     initial_epoch=len(rows),
                     verbose=0,
                     shuffle=False,
-                    callbacks=[
-                        *([self._average] if self._average else []),
-                        *self._statistics,
+                    callbacks=ordered(
+                        self._average,
+                        self._statistics,
                         DivergenceCheck(),
-                        *self._loss_schedule(),
+                        self._loss_schedule(),
                         warmup,
                         self._maps,
                         validation,
@@ -225,7 +226,7 @@ class Trainer:
                         ProgressReport(self._reporter),
                         ScalarLog(log_folder or folder.log_folder),
                         recorder,
-                    ],
+                    ),
                 )
         finally:
             if isinstance(self._maps, ConcurrentErrorMaps):
