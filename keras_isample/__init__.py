@@ -31,6 +31,7 @@ __all__ = [
     "metrics",
     "models",
     "progress",
+    "registries",
     "sampling",
     "training",
     "volumes",
@@ -71,6 +72,7 @@ if not _is_command_line():
     from keras_isample import metrics
     from keras_isample import models
     from keras_isample import progress
+    from keras_isample import registries
     from keras_isample import sampling
     from keras_isample import training
     from keras_isample import volumes

@@ -11,7 +11,7 @@ PACKAGE = "keras_isample"
 
 # A part may import itself and those above it in this table, no others.
 LEVELS = [
-    ("errors", "processor", "progress", "version"),
+    ("errors", "processor", "progress", "registries", "version"),
     ("volumes",),
     ("data", "metrics", "models", "losses", "config", "figures"),
     ("sampling", "inference"),
@@ -33,6 +33,7 @@ OUTSIDE = {
     "processor": set(),
     "version": set(),
     "progress": set(),
+    "registries": set(),
     "config": set(),
     "volumes": ARRAYS | {"PIL"},
     "data": ARRAYS,

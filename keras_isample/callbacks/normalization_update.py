@@ -31,7 +31,8 @@ class NormalizationUpdate(keras.callbacks.Callback):
     dropout draws from a state of its own, that is not).
 
     `ordered` puts it before all callbacks that predict. Layers that are not
-    trainable keep what they have. Adds `seconds_normalization` to the epoch's logs.
+    trainable keep what they have. Adds `seconds_normalization` to the epoch's
+    logs.
 
     Args:
         sampler: The `ISample` that `fit` draws from; its epoch is the one that

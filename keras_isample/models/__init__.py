@@ -15,6 +15,7 @@ from keras_isample.models.segmentation_model import geometry_of
 from keras_isample.models.unet import unet
 from keras_isample.models.unet3plus import unet3plus
 from keras_isample.models.with_geometry import with_geometry
+from keras_isample.registries import register_network
 
 __all__ = [
     "DualPathGeometry",
@@ -27,6 +28,7 @@ __all__ = [
     "dual_path_resnet",
     "geometry_of",
     "measure_receptive_field",
+    "register_network",
     "resnet18",
     "single_input",
     "unet",

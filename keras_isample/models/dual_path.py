@@ -112,6 +112,19 @@ def dual_path_resnet(
     return model
 
 
+def dual_path_of_volumes(num_classes, *, input_shape, **options):
+    """`dual_path_resnet` with the arguments that all networks by name have.
+
+    Args:
+        num_classes: Number of classes including background.
+        input_shape: `(None, None, None, channels)`.
+        options: As of `dual_path_resnet`.
+    """
+    return dual_path_resnet(
+        num_classes, num_channels=input_shape[-1], **options
+    )
+
+
 def single_input(model, patch_size):
     """The network as a function of one volume patch, for one-pass inference.
 

@@ -1,32 +1,19 @@
 """The network of a run, and what it sees around the center of a patch."""
 
-import functools
+from dataclasses import replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_isample.config.network import MULTIPLES
 from keras_isample.errors import InputError
 from keras_isample.inference.predictor import check_scan
 from keras_isample.inference.tile_memory import TileMemoryError
-from keras_isample.models.deeplab_v3 import deeplab_v3
-from keras_isample.models.dual_path import dual_path_resnet
-from keras_isample.models.dual_path_geometry import DualPathGeometry
-from keras_isample.models.geometry import PlainGeometry
-from keras_isample.models.geometry import SliceGeometry
 from keras_isample.models.keras_settings import set_keras
-from keras_isample.models.unet import unet
-from keras_isample.models.unet3plus import unet3plus
+from keras_isample.models.segmentation_model import geometry_of
+from keras_isample.registries import NETWORKS
 from keras_isample.sampling.slices import largest_slice
 from keras_isample.training.optimizers import l2_factor
-
-_PLAIN = {
-    "unet": unet,
-    "unet3plus": unet3plus,
-    # Medical slices are small: at stride 16 one of 96 x 96 has maps of 6 x 6.
-    "deeplab-v3": functools.partial(deeplab_v3, output_stride=8),
-}
 
 
 def make_network(config, num_classes, num_channels, axis):
@@ -46,17 +33,12 @@ def make_network(config, num_classes, num_channels, axis):
     """
     set_keras()
     settings, optimizer = config.network, config.optimizer
-    options = {
-        "width": settings.width,
-        "l2": l2_factor(optimizer.optimizer, optimizer.weight_decay),
-    }
-    if settings.network == "dual-path":
-        return dual_path_resnet(
-            num_classes, num_channels=num_channels, **options
-        )
     sides = (None,) * (3 if axis is None else 2)
-    model = _PLAIN[settings.network](
-        num_classes, input_shape=(*sides, num_channels), **options
+    model = NETWORKS[settings.network].build(
+        num_classes,
+        (*sides, num_channels),
+        width=settings.width,
+        l2=l2_factor(optimizer.optimizer, optimizer.weight_decay),
     )
     _check_precision(model)
     if axis is not None:
@@ -89,28 +71,28 @@ def _check_precision(model):
             return
 
 
-def make_geometry(config, cases, axis):
-    """Sides and places of the inputs and of the labels.
+def make_geometry(config, model, cases):
+    """The geometry of the patches that a network is trained with.
 
     Args:
         config: The run's `Config`.
+        model: What `make_network` returned.
         cases: The `PreparedCase`s to train on.
-        axis: Axis that slices lie across, or `None` for volumes.
+
+    Returns:
+        The model's `Geometry`, with the patch size of the configuration.
     """
-    side = config.network.side(axis)
-    if config.network.network == "dual-path":
-        return DualPathGeometry(side)
-    if axis is None:
-        return PlainGeometry(side)
-    if side == "full":
-        # Filled up by the reader as in prediction, not by the network.
-        multiple = MULTIPLES[config.network.network]
-        sides = tuple(
-            -(-side // multiple) * multiple
-            for side in largest_slice(cases, axis)
-        )
-        return SliceGeometry(sides, axis, whole=True)
-    return SliceGeometry(side, axis)
+    geometry = geometry_of(model)
+    side = config.network.side(geometry.axis)
+    if side != "full":
+        return geometry.with_patch_size(side)
+    # Filled up by the reader as in prediction, not by the network.
+    multiple = geometry.multiple
+    sides = tuple(
+        -(-side // multiple) * multiple
+        for side in largest_slice(cases, geometry.axis)
+    )
+    return replace(geometry, patch_size=sides, whole=True)
 
 
 def check_sampling(config, axis):

@@ -21,8 +21,8 @@ from keras_isample.volumes.files import written_whole
 class Recorder(keras.callbacks.Callback):
     """Writes an epoch's results, the resumable state last.
 
-    Everything before the state can be written again: a run killed in between repeats the epoch and writes
-    the same.
+    Everything before the state can be written again: a run killed in between
+    repeats the epoch and writes the same.
 
     Args:
         folder: The `RunFolder`.

@@ -78,19 +78,15 @@ class Trainer:
         self._reporter = reporter
         keras.utils.set_random_seed(config.data.seed)
         check_sampling(config, data.axis)
-        self.sampler = _sampler(config, data)
-        self._maps = _error_maps(config, self.sampler, reporter)
-        self._average = _average(config)
-        self._statistics = _statistics(config, self.sampler, reporter)
-        metrics = [getattr(self._maps, "metric", None)]
-        metrics = [metric for metric in metrics if metric is not None]
         self.loss = None
         if strategy is None:
-            self._build(metrics)
+            self._build()
         else:
             several = strategy.num_replicas_in_sync > 1
             with strategy.scope():
-                self._build(metrics, synchronized=several)
+                self._build(synchronized=several)
+        self._average = _average(config)
+        self._statistics = _statistics(config, self.sampler, reporter)
         share_among(self.model, devices_of(strategy))
         check_memory(config, self.model, [*data.cases, *data.validation.cases])
         check_step(
@@ -275,8 +271,8 @@ class Trainer:
             return []
         return [LossSchedule(self.loss)]
 
-    def _build(self, metrics, *, synchronized=False):
-        """Builds and compiles the model."""
+    def _build(self, *, synchronized=False):
+        """Builds the model, its sampler and error maps, and compiles it."""
         config, train = self.config, self.data.train
         settings = config.optimizer
         # It may reset the policy, which would undo the one chosen below.
@@ -295,6 +291,9 @@ class Trainer:
             )
             if synchronized:
                 synchronize(self.model)
+            self.sampler = _sampler(config, self.data, self.model)
+            self._maps = _error_maps(config, self.sampler, self._reporter)
+            metric = getattr(self._maps, "metric", None)
             facts = Preprocessing.of(train, self.data.cases).as_metadata()
             self.model.metadata["preprocessing"] = facts
             self.loss = make_run_loss(
@@ -310,18 +309,18 @@ class Trainer:
                     settings.ema_momentum,
                 ),
                 loss=self.loss,
-                metrics=[MeanLoss(self.loss), *metrics],
+                metrics=[MeanLoss(self.loss), *([metric] if metric else [])],
             )
         finally:
             keras.config.set_dtype_policy(policy)
         self.model.optimizer.build(self.model.trainable_variables)
 
 
-def _sampler(config, data):
+def _sampler(config, data, model):
     settings = config.sampling
     return ISample(
         data.cases,
-        geometry=make_geometry(config, data.cases, data.axis),
+        geometry=make_geometry(config, model, data.cases),
         batch_size=settings.batch_size,
         epsilon=settings.epsilon,
         sampling=settings.sampling,

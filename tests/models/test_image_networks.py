@@ -97,6 +97,13 @@ def test_metadata_tells_what_prediction_needs(build, multiple):
         "width": 0.5,
         "ndim": 3 if "3d" in build.__name__ else 2,
         "multiple": multiple,
+        "halo": {
+            unet_2d: 7 * multiple - 5,
+            unet_3d: 7 * multiple - 5,
+            unet3plus_2d: 8 * multiple - 5,
+            unet3plus_3d: 8 * multiple - 5,
+            deeplab: None,
+        }[build],
     }
 
 

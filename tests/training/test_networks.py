@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from keras_isample.config import Config
-from keras_isample.config.network import MULTIPLES
 from keras_isample.errors import InputError
 from keras_isample.inference.predictor import predictor_for
 from keras_isample.models import DualPathGeometry
@@ -14,6 +13,7 @@ from keras_isample.models import PlainGeometry
 from keras_isample.models import SliceGeometry
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
+from keras_isample.registries import NETWORKS
 from keras_isample.sampling import ISample
 from keras_isample.training.networks import make_geometry
 from keras_isample.training.networks import make_network
@@ -59,19 +59,27 @@ def test_geometries(make_case):
         make_case(np.zeros((6, 4, 3)), name="a"),
         make_case(np.zeros((5, 7, 2)), name="b"),
     ]
-    assert make_geometry(config(), cases, None) == DualPathGeometry(8)
-    volumes = config(network="unet", patch_size=16)
-    assert make_geometry(volumes, cases, None) == PlainGeometry(16)
-    slices = config(network="unet", patch_size=8)
-    assert make_geometry(slices, cases, 2) == SliceGeometry(8, 2)
-    whole = make_geometry(config(network="unet"), cases, 2)
-    assert whole == SliceGeometry((8, 8), 2, whole=True)
+
+    def geometry(axis=None, **settings):
+        given = config(**settings)
+        return make_geometry(given, make_network(given, 2, 1, axis), cases)
+
+    assert geometry() == DualPathGeometry(8)
+    volumes = PlainGeometry(16, halo=51, multiple=8)
+    assert geometry(network="unet", patch_size=16) == volumes
+    slices = SliceGeometry(8, axis=2, multiple=8)
+    assert geometry(axis=2, network="unet", patch_size=8) == slices
+    whole = SliceGeometry((8, 8), axis=2, whole=True, multiple=8)
+    assert geometry(axis=2, network="unet") == whole
 
 
-@pytest.mark.parametrize("network", sorted(MULTIPLES))
-def test_slices_are_filled_up_to_what_the_network_needs(network):
-    model = make_network(config(network=network), 2, 1, 2)
-    assert model.metadata["multiple"] == MULTIPLES[network]
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_have_the_multiple_that_their_spec_says(network):
+    spec = NETWORKS[network]
+    for ndim in spec.dimensions:
+        axis = 2 if ndim == 2 else None
+        model = make_network(config(network=network), 2, 1, axis)
+        assert model.geometry.multiple == spec.multiple
 
 
 def test_a_whole_slice_is_trained_on_as_it_is_predicted(make_case, randomize):
@@ -83,7 +91,7 @@ def test_a_whole_slice_is_trained_on_as_it_is_predicted(make_case, randomize):
     randomize(model)
     sampler = ISample(
         [case],
-        geometry=make_geometry(settings, [case], 2),
+        geometry=make_geometry(settings, model, [case]),
         batch_size=2,
         sampling="uniform",
         augment=False,

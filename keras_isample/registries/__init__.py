@@ -1,0 +1,13 @@
+"""What is known by name: one registry per kind, none of which needs Keras."""
+
+from keras_isample.registries.networks import NETWORKS
+from keras_isample.registries.networks import NetworkSpec
+from keras_isample.registries.networks import register_network
+from keras_isample.registries.registry import Registry
+
+__all__ = [
+    "NETWORKS",
+    "NetworkSpec",
+    "Registry",
+    "register_network",
+]
