@@ -23,17 +23,18 @@ On two shared AVX-512 cores (November 2026, `--tile-memory 3 --windows
 
                            float32                   bfloat16
     bare                    19.2 s                    9.5 s
-    keras-isample           17.6 s, 0.92 x  3.9 GB   11.4 s, 1.20 x  3.3 GB
+    keras-isample                   1.16 x           11.4 s, 1.20 x  3.3 GB
     MONAI, 104x104x160      47.7 s, 2.5 x    12 GB   31.3 s, 3.3 x   6.0 GB
 
-So ours is 2.7 times as fast as MONAI with the best window (2.8 and 2.9 times in
-a run half an hour before). In float32 it is faster than its bare convolutions,
-because it takes half of their multiplications; its first run, which compiles
-for that, took 22.1 s. With plain convolutions it took 1.16 times the bare ones
-on another day, when MONAI with 56x56x160, which takes 5.1 and 2.4 GB, was
-slower by a third than with the best window. MONAI with 96^3, by its tuning:
-4.9 and 8.1 times the bare convolutions. Windows of 148x104x160 need 22 GB in
-float32 and projected 75 s, in bfloat16 31 or 42 s in two runs.
+Our factor in float32 is of another day, when MONAI with 56x56x160, which takes
+5.1 and 2.4 GB, was slower by a third than with the best window. MONAI with
+96^3, by its tuning: 4.9 and 8.1 times the bare convolutions. Windows of
+148x104x160 need 22 GB in float32 and projected 75 s, in bfloat16 31 or 42 s in
+two runs.
+
+On two AMD Zen 3 cores (AVX2) in float32, in a process each: 64.2 s on the first
+scan and 63.9 on the second with tiles of 1 GiB; with `--tile-memory 3` 56.2 and
+57.1 s.
 """
 
 import contextlib
@@ -63,7 +64,11 @@ KEEP_MEMORY = {
 @click.command()
 @click.option("--shape", default="256,256,160", show_default=True)
 @click.option("--dtype", default="float32,bfloat16", show_default=True)
-@click.option("--tile-memory", default=2.0, show_default=True, help="In GB.")
+@click.option(
+    "--tile-memory",
+    type=float,
+    help="In GB; by default what `predict` takes on this machine.",
+)
 @click.option(
     "--windows",
     default="96,128,104x104x160",
@@ -104,10 +109,11 @@ def main(shape, dtype, tile_memory, windows, repeat, quick, part, folder):
     click.echo(describe_processor())
     options = {
         "--shape": ",".join(map(str, shape)),
-        "--tile-memory": str(tile_memory),
         "--windows": windows,
         "--repeat": str(repeat),
     }
+    if tile_memory is not None:
+        options["--tile-memory"] = str(tile_memory)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run("prepare", folder, "float32", options)
@@ -183,7 +189,11 @@ def report(dtype, limit, tiles, monai):
         "keras-isample against one pass over the middle of the scan: "
         f"probabilities differ by at most {tiles['difference']:.1e}"
     )
-    click.echo(f"its first run, which compiles: {tiles['first']:.2f} s")
+    click.echo(
+        f"its first run, which traces: {tiles['first']:.2f} s, "
+        f"{tiles['first'] / limit['seconds']:.2f} times the bare convolutions; "
+        f"tiles of {tiles['tile_gb']:.2f} GB"
+    )
     if "seconds" in monai:
         click.echo(
             "torch against Keras, same weights (float32): probabilities differ "
@@ -250,11 +260,12 @@ def tiles(folder, dtype, memory, repeat):
     """Time of the label map of the scan, and difference to one pass."""
     from keras_isample.inference.full_volume import predict_label_map
     from keras_isample.inference.predictor import predictor_for
+    from keras_isample.inference.predictor import tile_memory_of_scan
     from keras_isample.models import single_input
 
     model, scan = load(folder, dtype)
-    memory = int(memory * 1e9)
-    # The first run also compiles.
+    memory = int(memory * 1e9) if memory else tile_memory_of_scan(model)
+    # The first run also makes the predictor and traces its functions.
     times = times_of(
         lambda: predict_label_map(model, scan, tile_memory=memory), repeat
     )
@@ -265,7 +276,7 @@ def tiles(folder, dtype, memory, repeat):
     expected = np.array(single_input(model, side)(volume[None])[0])
     difference = covered = 0
     predictor = predictor_for(model, memory)
-    for first, part in predictor.tiles(scan, repeatable=False):
+    for first, part in predictor.tiles(scan):
         low = np.maximum(first, start)
         high = np.minimum(np.add(first, part.shape[:3]), np.add(start, side))
         if (low < high).all():
@@ -283,6 +294,7 @@ def tiles(folder, dtype, memory, repeat):
         "first": times[0],
         "difference": difference,
         "peak_tiles": peak,
+        "tile_gb": memory / 1e9,
     }
 
 

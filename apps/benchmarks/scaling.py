@@ -15,7 +15,8 @@ are drawn once and kept in the folder: 28 GB with their prepared copies.
 
 About 15 minutes on two cores with the defaults, which use a narrow network: it
 is the quicker one, and memory for tiles is bounded at any width. `--width 1` is
-the network of the papers. `--quick` runs everything in small.
+the network of the papers. `--tile-memory` is what `predict` chooses where there
+are 4 GB of memory; with more it takes more. `--quick` runs everything in small.
 
 To expect on two shared cores (AVX-512, November 2026): 3.7 s until the first
 step begins with 8 cases and 5 s with 1,200 (the clock now stops at its end, a

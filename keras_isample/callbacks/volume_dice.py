@@ -154,7 +154,6 @@ class VolumeDice(keras.callbacks.Callback):
                     self.model,
                     case.scan(),
                     tile_memory=self.tile_memory,
-                    repeatable=True,
                     progress=phase.within,
                 )
                 labels = case.labels()

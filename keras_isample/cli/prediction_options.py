@@ -14,7 +14,9 @@ _OPTIONS = (
         "--tile-memory",
         default="auto",
         show_default=True,
-        help="Of one tile; auto: 8GB for 3D U-Nets, else 1GB.",
+        help="Of one tile. auto, by the machine's memory: a quarter of it for "
+        "the dual-path network, 1GB to 3GB; up to 8GB for 3D U-Nets; 1GB for "
+        "slices.",
     ),
     click.option("--overwrite", is_flag=True, help="Replace existing files."),
     click.option("-q", "--quiet", is_flag=True, help="Show no progress."),

@@ -61,7 +61,8 @@ class TrainingConfig(Group):
     tile_memory: "str" = setting(
         "auto",
         "Memory for the maps of one tile when whole scans are predicted, such "
-        "as 2GB. auto: 8GB for 3D U-Nets, else 1GB.",
+        "as 2GB. auto: 1GB; for 3D U-Nets 8GB, or 60 % of the machine's memory "
+        "if that is less, which the run keeps.",
     )
     save_error_maps: "bool" = setting(
         False, "Write the last error maps as NIfTI to error_maps/."

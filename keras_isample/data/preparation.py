@@ -45,6 +45,7 @@ from keras_isample.volumes.files import write_text
 from keras_isample.volumes.intensity import looks_like_hu
 from keras_isample.volumes.lock import Busy
 from keras_isample.volumes.lock import held
+from keras_isample.volumes.memory import machine_memory
 from keras_isample.volumes.padding import FEW_LEVELS
 from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resample_volume
@@ -219,8 +220,8 @@ def prepare_cohort(
 
 
 def _default_workers():
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(8, os.cpu_count() or 1, memory // _BYTES_PER_WORKER))
+    fitting = machine_memory() // _BYTES_PER_WORKER
+    return max(1, min(8, os.cpu_count() or 1, fitting))
 
 
 def _warn_of_other_units(cases):

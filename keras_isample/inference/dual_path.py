@@ -13,8 +13,6 @@ and of 15 context voxels. What makes it fast:
 - The layers after the last 3x3x3 convolution see single voxels. They have most
   of the maps, and run in pieces, whose maps take little memory; so tiles can
   be large, and few voxels are computed twice.
-- Where many tiles have the same size, convolutions of 16 maps or more take half
-  of the multiplications (`winograd`; TensorFlow, float32, on CPUs).
 - Where the high-resolution input is the constant outside value, its maps are
   one constant vector and the result is constant within a context voxel.
 """
@@ -25,19 +23,16 @@ import numpy as np
 from scipy import ndimage
 
 from keras_isample.inference.dual_path_parts import DualPathParts
+from keras_isample.inference.tile_memory import DEFAULT_TILE_MEMORY
 from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.inference.tiling import boxes_around
 from keras_isample.inference.tiling import regions_of
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
 from keras_isample.inference.tiling import voxels_with_halo
-from keras_isample.inference.winograd import sizes_to_compile
 from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
 from keras_isample.models.dual_path_geometry import IMAGE_HALO
-
-DEFAULT_TILE_MEMORY = 1 << 30
-"""Bytes that the maps of one tile may take."""
 
 _COST_HALO = 10
 """Voxels beyond a tile that its average multiplication sees. Most of them are
@@ -76,7 +71,7 @@ class DualPathPredictor:
         """Sides in voxels of the smallest box of a scan of this shape."""
         return (CONTEXT_STRIDE,) * len(shape)
 
-    def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
+    def tiles(self, scan, boxes=None, *, part=(0, 1)):
         """Predicts a scan, or boxes of it.
 
         Args:
@@ -85,10 +80,6 @@ class DualPathPredictor:
                 start and stop at multiples of `units`, or stop where the scan
                 does; the whole scan if `None`. What is predicted is the
                 same, within rounding.
-            repeatable: Whether a scan always gives the same bits. Without,
-                frequent sizes of tiles are compiled, which is faster; after
-                many scans there may be no further ones, and what a scan gives
-                then differs by rounding.
             part: Which tiles are made: of `(k, n)` every n-th from the k-th
                 on, counted from 0.
 
@@ -108,17 +99,17 @@ class DualPathPredictor:
         before = 0
         for region in regions_of(scan.shape, boxes, self.units(scan.shape)):
             near = _near(scan, region)
-            sides, slabs, fast = self._plan(near, repeatable)
+            sides, slabs = self._plan(near)
             count = sum(len(tiles) for _, _, tiles in slabs)
             wanted = set(range((part[0] - before) % part[1], count, part[1]))
             before += count
             if wanted:
                 yield from self._tiles_of(
-                    scan, region, empty, sides, slabs, fast, wanted
+                    scan, region, empty, sides, slabs, wanted
                 )
 
     def multiplications(self, scan, boxes=None):
-        """What `tiles` multiplies, repeatably, counted from its shapes.
+        """What `tiles` multiplies, counted from its shapes.
 
         Args:
             scan: A `Scan`.
@@ -140,7 +131,7 @@ class DualPathPredictor:
     def _region_multiplications(self, scan, region):
         parts, total = self._parts, 0
         near = _near(scan, region)
-        _, slabs, _ = self._plan(near, True)
+        _, slabs = self._plan(near)
         for slab, stop, tiles in slabs:
             shape = (stop - slab, *near.shape[1:])
             sides = self._context_sides(shape)
@@ -153,7 +144,7 @@ class DualPathPredictor:
                 total += sum(map(parts.tile_multiplications, within))
         return total
 
-    def _tiles_of(self, scan, region, empty, sides, slabs, fast, wanted):
+    def _tiles_of(self, scan, region, empty, sides, slabs, wanted):
         """What `tiles` yields of a region, in context voxels.
 
         The region is cut as `_plan` says; `wanted` has the numbers of the
@@ -187,7 +178,7 @@ class DualPathPredictor:
                 tile = results[: np.prod(shape)].reshape(*shape, -1)
                 self._fill_constant(boxes, empty, maps, tile)
                 for box in boxes:
-                    self._predict_box(scan, start, box, maps, tile, fast)
+                    self._predict_box(scan, start, box, maps, tile)
                 first = tuple(CONTEXT_STRIDE * a for a in start)
                 inside = tuple(
                     slice(0, n - a)
@@ -199,7 +190,7 @@ class DualPathPredictor:
         """Bytes that a tile of these sides, in context voxels, takes."""
         return self._parts.tile_bytes(x, y, z)
 
-    def tile_sides(self, blocks, *, winograd=False):
+    def tile_sides(self, blocks):
         """Sides of the tiles of a scan of `blocks` context voxels, in these.
 
         The thickness of a slab of tiles is such that a caller can hold the
@@ -207,43 +198,28 @@ class DualPathPredictor:
 
         Args:
             blocks: Three integers.
-            winograd: Whether tiles take the memory that few multiplications
-                take.
 
         Returns:
-            Three integers; `None` if even the smallest tile takes too much.
+            Three integers.
         """
         row = 4 * self.num_classes * CONTEXT_STRIDE**3 * blocks[1] * blocks[2]
         rows = max(1, int(self._memory / 2 / row))
 
         def bytes_of(x, y, z):
             # One row is always allowed.
-            wanted = self._parts.tile_bytes(x, y, z, winograd=winograd)
+            wanted = self._parts.tile_bytes(x, y, z)
             return np.where(x <= rows, wanted, np.inf)
 
         return tile_sides(blocks, self._memory, bytes_of, _tile_cost)
 
-    def _plan(self, near, repeatable):
+    def _plan(self, near):
         """How a scan, or a region of it, is cut.
 
         Returns:
-            Sides of a tile, slabs as of `_slabs`, and the sizes of images that
-            are to be convolved with few multiplications.
+            Sides of a tile, and slabs as of `_slabs`.
         """
-        if self._parts.has_winograd and not repeatable:
-            sides = self.tile_sides(near.shape, winograd=True)
-            if sides is not None:
-                slabs = self._slabs(near, sides)
-                sizes = sizes_to_compile(
-                    _image_sides(box)
-                    for _, _, tiles in slabs
-                    for _, boxes in tiles
-                    for box in boxes
-                )
-                if sizes:
-                    return sides, slabs, sizes
         sides = self.tile_sides(near.shape)
-        return sides, self._slabs(near, sides), set()
+        return sides, self._slabs(near, sides)
 
     def _slabs(self, near, sides):
         """Slabs of tiles, with the boxes of each tile that are not constant.
@@ -280,7 +256,7 @@ class DualPathPredictor:
         )
         fine[...] = constant[:, None, :, None, :, None]
 
-    def _predict_box(self, scan, start, box, coarse, result, fast):
+    def _predict_box(self, scan, start, box, coarse, result):
         """Writes the probabilities of a box into a tile's `result`.
 
         The tile begins at `start`; both are in context voxels.
@@ -289,18 +265,16 @@ class DualPathPredictor:
             CONTEXT_STRIDE * (a + part.start) - IMAGE_HALO
             for a, part in zip(start, box, strict=True)
         ]
-        sides = _image_sides(box)
-        stop = [a + n for a, n in zip(first, sides, strict=True)]
+        stop = [
+            a + CONTEXT_STRIDE * n + 2 * IMAGE_HALO
+            for a, n in zip(first, _sides(box), strict=True)
+        ]
         fine = tuple(
             slice(CONTEXT_STRIDE * p.start, CONTEXT_STRIDE * p.stop)
             for p in box
         )
-        self._parts.classify(
-            scan.read(first, stop),
-            coarse[box],
-            result[fine],
-            winograd=sides in fast,
-        )
+        image = scan.read(first, stop)
+        self._parts.classify(image, coarse[box], result[fine])
 
     def _constant_share(self, scan):
         """Hidden layer's share of the high-resolution path where it is air."""
@@ -399,11 +373,6 @@ def _near(scan, region):
 
 def _sides(box):
     return [part.stop - part.start for part in box]
-
-
-def _image_sides(box):
-    """Sides in voxels of what the high-resolution path reads for a box."""
-    return tuple(CONTEXT_STRIDE * n + 2 * IMAGE_HALO for n in _sides(box))
 
 
 def _tile_cost(x, y, z):

@@ -14,8 +14,6 @@ from keras_isample.inference.folding import FoldedNetwork
 from keras_isample.inference.folding import folded_weights
 from keras_isample.inference.tiling import tiles_of
 from keras_isample.inference.tiling import voxels_with_halo
-from keras_isample.inference.winograd import WinogradConv3D
-from keras_isample.inference.winograd import winograd_class
 from keras_isample.models.dual_path_geometry import CONTEXT_HALO
 from keras_isample.models.dual_path_geometry import CONTEXT_STRIDE
 from keras_isample.models.dual_path_geometry import IMAGE_HALO
@@ -44,13 +42,7 @@ class DualPathParts:
         shortcut = model.get_layer("high_rb1_crop").output
         branch = model.get_layer("high_rb1_conv2_relu").output
         low = model.get_layer("low_rb2_relu").output
-        ends = [shortcut, branch]
-        self._trunk = FoldedNetwork(image, ends)
-        fast = FoldedNetwork(image, ends, class_of=winograd_class)
-        self.has_winograd = any(
-            isinstance(layer, WinogradConv3D) for layer in fast.model.layers
-        )
-        self._winograd_trunk = fast if self.has_winograd else None
+        self._trunk = FoldedNetwork(image, [shortcut, branch])
         self._low_path = FoldedNetwork(context, low)
         self._sources = {
             name: model.get_layer(name)
@@ -67,9 +59,8 @@ class DualPathParts:
         policy = self._sources["fc1"].dtype_policy
         self._itemsize = 2 if "16" in policy.compute_dtype else 4
         self._maps = {
-            "high": _maps_at_once(model, "high", 2 * IMAGE_HALO, 3),
-            "winograd": _maps_at_once(model, "high", 2 * IMAGE_HALO, 4),
-            "low": _maps_at_once(model, "low", 2 * CONTEXT_HALO, 3),
+            "high": _maps_at_once(model, "high", 2 * IMAGE_HALO),
+            "low": _maps_at_once(model, "low", 2 * CONTEXT_HALO),
         }
         self.hidden = self._sources["fc1"].filters
         self.num_classes = self._sources["fc2"].filters
@@ -103,8 +94,6 @@ class DualPathParts:
             "context": keras.Model(context, low),
         }
         self._run_trunk = compiled(models["trunk"])
-        if self.has_winograd:
-            self._run_winograd_trunk = compiled(self._winograd_trunk.model)
         self._run_share = compiled(models["share"])
         self._run_head = compiled(models["head"])
         self._run_constant = compiled(models["fill"])
@@ -114,8 +103,6 @@ class DualPathParts:
     def update(self):
         """Takes over the present weights of the model."""
         self._trunk.update()
-        if self.has_winograd:
-            self._winograd_trunk.update()
         self._low_path.update()
         source = self._sources
         projection, conv3, fc1 = (
@@ -134,15 +121,14 @@ class DualPathParts:
         self._low_share.set_weights([low, fc1[1]])
         self._classifier.set_weights(folded_weights(source["fc2"]))
 
-    def tile_bytes(self, x, y, z, *, winograd=False):
+    def tile_bytes(self, x, y, z):
         """Bytes that a tile of these sides, in context voxels, takes."""
         held = (
             4
             * self.num_classes
             * voxels_with_halo((x, y, z), CONTEXT_STRIDE, 0)
         )
-        path = "winograd" if winograd else "high"
-        return held + self._path_bytes(path, (x, y, z), CONTEXT_STRIDE)
+        return held + self._path_bytes("high", (x, y, z), CONTEXT_STRIDE)
 
     def context_bytes(self, x, y, z):
         """The same for a tile of the low-resolution path."""
@@ -195,17 +181,15 @@ class DualPathParts:
         hidden = share + coarse
         return ops.convert_to_numpy(self._run_constant(hidden[None]))[0]
 
-    def classify(self, image, coarse, result, *, winograd=False):
+    def classify(self, image, coarse, result):
         """Writes the probabilities of a tile into `result`.
 
         Args:
             image: Voxels of the tile with their halo.
             coarse: The hidden layer's share of the low-resolution path.
             result: Where the probabilities go.
-            winograd: Whether with few multiplications, compiled for this size.
         """
-        run = self._run_winograd_trunk if winograd else self._run_trunk
-        x, y = (maps[0] for maps in run(image[None]))
+        x, y = (maps[0] for maps in self._run_trunk(image[None]))
         for place in tiles_of((0, 0), coarse.shape[:2], _piece(coarse.shape)):
             rows, columns = (
                 slice(CONTEXT_STRIDE * p.start, CONTEXT_STRIDE * p.stop)
@@ -288,19 +272,16 @@ def _pointwise(maps, policy, activation=None, *, use_bias=True):
     )
 
 
-def _maps_at_once(model, path, halo, held):
+def _maps_at_once(model, path, halo):
     """Maps that each residual block of a path holds, and its input's halo.
 
     They are its input, the input cropped or projected, and the outputs of two
-    convolutions. With few multiplications they are, beside the input, the input
-    cropped or projected, mixtures of rows, 1.5 times the maps, and what was
-    convolved of them, as much.
+    convolutions.
 
     Args:
         model: The dual-path model.
         path: `"high"` or `"low"`.
         halo: Voxels that the whole path takes away on both sides together.
-        held: How many times the block's maps are held beside its input.
 
     Returns:
         List of pairs.
@@ -315,7 +296,7 @@ def _maps_at_once(model, path, halo, held):
     needs = []
     for name in names:
         after = model.get_layer(f"{name}_add").output.shape[-1]
-        needs.append((maps + held * after, halo))
+        needs.append((maps + 3 * after, halo))
         maps = after
         halo -= 4 if "_ra" in name else 2
     # The last block of the high-resolution path runs in pieces.

@@ -53,21 +53,19 @@ class FoldedNetwork:
         outputs: Keras tensor or tensors where it ends.
         free_sides: Whether the copy takes images of any size even where
             `inputs`, one tensor, has fixed sides.
-        class_of: Function of a convolution that gives the class of its copy,
-            which has the same arguments and weights.
 
     Attributes:
         model: The copy, a functional `keras.Model`.
     """
 
-    def __init__(self, inputs, outputs, *, free_sides=False, class_of=type):
+    def __init__(self, inputs, outputs, *, free_sides=False):
         network = keras.Model(inputs, outputs)
         self._folded = _folded_pairs(network)
         removed = set(self._folded.values())
         copies = {}
 
         def copy(layer):
-            copies[layer.name] = _copy(layer, layer.name in removed, class_of)
+            copies[layer.name] = _copy(layer, layer.name in removed)
             return copies[layer.name]
 
         self.model = keras.models.clone_model(
@@ -143,16 +141,14 @@ def _is_convolution(layer):
     return isinstance(layer, kinds) and plain
 
 
-def _copy(layer, removed, class_of):
+def _copy(layer, removed):
     if removed or isinstance(layer, layers.Dropout):
         return layers.Identity(name=layer.name, dtype=layer.dtype_policy)
     config = layer.get_config()
-    kind = type(layer)
     if _is_convolution(layer):
         config["use_bias"] = True
         config["kernel_regularizer"] = None
-        kind = class_of(layer)
-    copy = kind.from_config(config)
+    copy = type(layer).from_config(config)
     copy.trainable = False
     return copy
 

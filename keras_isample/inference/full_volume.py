@@ -8,6 +8,7 @@ from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.input_grid import InputGrid
 from keras_isample.inference.predictor import predict_tiles
 from keras_isample.inference.predictor import predictor_for
+from keras_isample.inference.predictor import tile_memory_of_scan
 from keras_isample.volumes.scan import store_channels
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.volume import from_canonical
@@ -33,7 +34,9 @@ def predict_volume(
             intensity (the papers' CT settings if it has none).
         volume: A `Volume`, or one per input channel on the same grid.
         tile_memory: About how many bytes the maps of one tile may take; if
-            `None`, as `predictor_for` says.
+            `None`, a quarter of the machine's memory for the dual-path
+            network, between 1 GiB and 3 GB, and as `predictor_for` says for
+            the others.
         return_probabilities: Whether probabilities are returned too.
         progress: Called with (voxels done, voxels in all) of the scan at the
             training spacing, tile by tile.
@@ -67,6 +70,8 @@ def predict_volume(
     # The place of the input without its voxels, which are not needed again.
     like = Volume(np.broadcast_to(np.uint8(0), volumes[0].shape), affine)
     del canonical, volumes, volume
+    if tile_memory is None:
+        tile_memory = tile_memory_of_scan(model)
     predictor = predictor_for(model, tile_memory)
     grid = InputGrid(
         scan.shape,
@@ -76,7 +81,7 @@ def predict_volume(
         predictor.num_classes,
         keep_probabilities=return_probabilities,
     )
-    tiles = predict_tiles(predictor, scan, repeatable=False, progress=progress)
+    tiles = predict_tiles(predictor, scan, progress=progress)
     for start, probabilities in tiles:
         grid.add(start, probabilities)
     labels = _restore(grid.finish(), like)
@@ -86,25 +91,19 @@ def predict_volume(
     return labels
 
 
-def predict_label_map(
-    model, scan, *, tile_memory=None, repeatable=False, progress=None
-):
+def predict_label_map(model, scan, *, tile_memory=None, progress=None):
     """Classes of a `Scan` on its own grid, uint8, without any resampling.
 
     Args:
         model: A model of this package.
         scan: A `Scan`.
         tile_memory: As of `predictor_for`.
-        repeatable: Whether probabilities must be the same bits whatever scans
-            came before, as in a run that can be resumed; may be slower.
         progress: Called with (voxels done, voxels in all) tile by tile.
     """
     predictor = predictor_for(model, tile_memory)
     same = scan.shape, (1.0, 1.0, 1.0)
     grid = InputGrid(*same, *same, predictor.num_classes)
-    tiles = predict_tiles(
-        predictor, scan, repeatable=repeatable, progress=progress
-    )
+    tiles = predict_tiles(predictor, scan, progress=progress)
     for start, probabilities in tiles:
         grid.add(start, probabilities)
     return grid.finish()

@@ -16,20 +16,13 @@ import numpy as np
 
 from keras_isample.inference.image_network import ImageNetwork
 from keras_isample.inference.tile_memory import TileMemoryError
+from keras_isample.inference.tile_memory import plain_tile_memory
 from keras_isample.inference.tiling import regions_of
 from keras_isample.inference.tiling import tile_sides
 from keras_isample.inference.tiling import tiles_of
 from keras_isample.models.segmentation_model import geometry_of
-from keras_isample.volumes.memory import machine_memory
 
 log = logging.getLogger(__name__)
-
-PLAIN_TILE_MEMORY = 8 << 30
-"""Bytes that the maps of one tile may take: with less, most of a tile is what
-the network sees around it."""
-
-_SHARE = 0.6
-"""Of the machine's memory that a tile takes at most, unless told otherwise."""
 
 _DEAR = 10
 """Times the voxels of one pass from which on the user is told."""
@@ -43,7 +36,7 @@ class PlainPredictor:
     Args:
         model: A 3D network of this package (softmax or logits).
         tile_memory: About how many bytes the maps of one tile may take; if
-            `None`, 8 GiB, or what the machine has for it if that is less.
+            `None`, as `plain_tile_memory` says.
 
     Attributes:
         halo: Blocks around a tile that it reads, a block being a cube of
@@ -56,10 +49,9 @@ class PlainPredictor:
         self.num_channels = self._network.num_channels
         self._multiple = self._network.multiple
         self.halo = -(-geometry_of(model).halo // self._multiple)
-        if tile_memory is None:
-            space = int(_SHARE * machine_memory())
-            tile_memory = min(PLAIN_TILE_MEMORY, space)
-        self._memory = tile_memory
+        self._memory = (
+            plain_tile_memory() if tile_memory is None else tile_memory
+        )
 
     def units(self, shape):
         """Sides in voxels of the smallest box of a scan of this shape."""
@@ -68,7 +60,7 @@ class PlainPredictor:
     setup_multiplications = 0
     """What every call of `tiles` multiplies before its first tile."""
 
-    def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
+    def tiles(self, scan, boxes=None, *, part=(0, 1)):
         """Predicts a scan, or boxes of it.
 
         Args:
@@ -77,7 +69,6 @@ class PlainPredictor:
                 start and stop at multiples of `units`, or stop where the scan
                 does; the whole scan if `None`. What is predicted is the
                 same, within rounding.
-            repeatable: Whether a scan must always give the same bits. It does.
             part: Which tiles are made: of `(k, n)` every n-th from the k-th
                 on, counted from 0.
 

@@ -9,6 +9,7 @@ from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.inference.plain import PlainPredictor
 from keras_isample.inference.several_devices import SharingPredictor
 from keras_isample.inference.slices import SlicePredictor
+from keras_isample.inference.tile_memory import scan_tile_memory
 from keras_isample.inference.tiling import told
 
 _KINDS = {
@@ -36,7 +37,8 @@ def predictor_for(model, tile_memory=None):
     Args:
         model: A model of this package.
         tile_memory: About how many bytes the maps of one tile may take; if
-            `None`, 8 GiB for 3D U-Nets and 1 GiB for the others.
+            `None`, 8 GiB for 3D U-Nets, or 60 % of the machine's memory if
+            that is less, and 1 GiB for the others.
 
     Raises:
         ValueError: If the model is not one that this package can tile.
@@ -55,6 +57,22 @@ def predictor_for(model, tile_memory=None):
     return known[tile_memory, devices]
 
 
+def tile_memory_of_scan(model):
+    """Tile memory with which one scan is predicted soonest on this machine.
+
+    In training the dual-path network has the tiles of `predictor_for`: what is
+    counted there must not depend on the machine, and several processes may
+    predict at the same time.
+
+    Args:
+        model: A model of this package.
+
+    Returns:
+        Bytes; `None` where `predictor_for` chooses no less.
+    """
+    return scan_tile_memory() if _kind_of(model) is DualPathPredictor else None
+
+
 def share_among(model, devices):
     """Names the devices that predict whole scans with a model from now on.
 
@@ -66,16 +84,13 @@ def share_among(model, devices):
     _devices[model] = tuple(devices)
 
 
-def predict_tiles(
-    predictor, scan, boxes=None, *, repeatable=True, progress=None
-):
+def predict_tiles(predictor, scan, boxes=None, *, progress=None):
     """Predicts a scan, or boxes of it, and tells how far that is.
 
     Args:
         predictor: What `predictor_for` returned.
         scan: A `Scan`.
         boxes: As of the `tiles` of a predictor.
-        repeatable: As of the `tiles` of a predictor.
         progress: Called with (voxels done, voxels in all) for each tile, or
             batch of slices, that has been predicted.
 
@@ -92,8 +107,7 @@ def predict_tiles(
         batches = told(predictor.batches(scan, boxes), voxels, progress)
         yield from predictor.tiles(scan, boxes, batches=batches)
         return
-    tiles = predictor.tiles(scan, boxes, repeatable=repeatable)
-    yield from told(tiles, voxels, progress)
+    yield from told(predictor.tiles(scan, boxes), voxels, progress)
 
 
 def check_scan(model, shape, tile_memory=None):

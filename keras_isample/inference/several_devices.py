@@ -68,7 +68,7 @@ class SharingPredictor:
         """What one device would multiply."""
         return self.first.multiplications(scan, boxes)
 
-    def tiles(self, scan, boxes=None, *, repeatable=True):
+    def tiles(self, scan, boxes=None):
         """Predicts a scan, or boxes of it.
 
         Arguments and results are those of a predictor of one device.
@@ -81,9 +81,7 @@ class SharingPredictor:
                 yield from self.first.tiles(scan, boxes, batches=batches)
             return
         yield from self._in_turn(
-            lambda predictor, part: predictor.tiles(
-                scan, boxes, repeatable=repeatable, part=part
-            )
+            lambda predictor, part: predictor.tiles(scan, boxes, part=part)
         )
 
     def _in_turn(self, predict):

@@ -8,8 +8,8 @@ import itertools
 
 import numpy as np
 
-from keras_isample.inference.dual_path import DEFAULT_TILE_MEMORY
 from keras_isample.inference.image_network import ImageNetwork
+from keras_isample.inference.tile_memory import DEFAULT_TILE_MEMORY
 from keras_isample.inference.tiling import regions_of
 from keras_isample.volumes.files import new_mapped_array
 
@@ -58,7 +58,7 @@ class SlicePredictor:
     setup_multiplications = 0
     """What every call of `tiles` multiplies before its first tile."""
 
-    def tiles(self, scan, boxes=None, *, repeatable=True, batches=None):
+    def tiles(self, scan, boxes=None, *, batches=None):
         """Predicts a scan, or some of its slices.
 
         Args:
@@ -66,7 +66,6 @@ class SlicePredictor:
             boxes: Boxes of voxels, triples of slices, of whole slices of the
                 scan; the whole scan if `None`. What is predicted is the same,
                 within rounding.
-            repeatable: Whether a scan must always give the same bits. It does.
             batches: What `batches` yields, if it has been predicted elsewhere.
 
         Yields:

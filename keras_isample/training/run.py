@@ -131,6 +131,8 @@ def fit(
         progress=progress,
         reporter=reporter,
     ) as (folder, data):
+        # With what images and machine have decided.
+        config = folder.config()
         if replay is not None and not folder.replayed_file.exists():
             replay.save(folder.replayed_file)
         with reporter.phase("building the network", notice=_BUILDING):

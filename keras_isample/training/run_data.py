@@ -20,6 +20,7 @@ from keras_isample.data.preparation import fingerprint
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.data.slice_axis import all_single_slices
 from keras_isample.data.slice_axis import slice_axis
+from keras_isample.inference.tile_memory import plain_tile_memory
 
 log = logging.getLogger(__name__)
 
@@ -133,14 +134,20 @@ def read_run_data(
 
 
 def _resolved(config, train):
-    """Settings with an axis and a spacing that fit the training images."""
-    network, data = config.network, config.data
+    """Settings with what images and machine decide, to be kept by the run.
+
+    These are an axis and a spacing that fit the training images, and the tile
+    memory of a 3D U-Net: a run that goes on elsewhere cuts scans as before.
+    """
+    network, data, training = config.network, config.data, config.training
     if network.sees_slices is None and all_single_slices(train):
         network = replace(network, axis="auto")
     if data.spacing == "auto":
         known = "native" if network.sees_slices else VOLUME_SPACING
         data = replace(data, spacing=known)
-    return replace(config, network=network, data=data)
+    if network.sees_slices is None and training.tile_memory == "auto":
+        training = replace(training, tile_memory=f"{plain_tile_memory()}B")
+    return replace(config, network=network, data=data, training=training)
 
 
 def open_cohort(config: Config) -> Cohort:

@@ -15,6 +15,14 @@ def machine_memory() -> int:
     return min([whole, *_group_limits()])
 
 
+def memory_limit() -> int:
+    """Bytes that this process can use at most, by `ulimit -v`, too."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return machine_memory()
+    return min(machine_memory(), limit)
+
+
 def address_space_left() -> int | None:
     """Bytes that this process may still map (`ulimit -v`).
 

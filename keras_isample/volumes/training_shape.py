@@ -4,16 +4,13 @@ A wrong unit or voxel size in a header leaves single voxels of a scan, or asks
 for more memory than there is. Both are known before anything is allocated.
 """
 
-import contextlib
 import math
-import os
-import resource
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 
 from keras_isample.errors import InputError
 from keras_isample.volumes.grid import format_shape
+from keras_isample.volumes.memory import memory_limit
 from keras_isample.volumes.resampling import kept_spacing
 from keras_isample.volumes.resampling import resampled_shape
 
@@ -76,7 +73,7 @@ def check_training_shape(
             source, found.format("which would be no more than"), cure
         )
     needed = math.prod(new_shape) * num_channels * _BYTES_PER_VOXEL
-    memory = memory_bytes()
+    memory = memory_limit()
     if needed > memory:
         raise InputError(
             source,
@@ -90,17 +87,6 @@ def check_training_shape(
 
 def _is_lost(size, new_size):
     return new_size < _ENOUGH and size >= _MOST_OF_ONE * new_size**2
-
-
-def memory_bytes() -> int:
-    """Memory that this process may use at most."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        # "max" where there is no limit.
-        with contextlib.suppress(OSError, ValueError):
-            limits.append(int(Path("/sys/fs/cgroup", name).read_text()))
-    return min(limit for limit in limits if limit > 0)
 
 
 def _sizes(spacing):

@@ -33,7 +33,7 @@ class Blocks:
             for box in boxes
         )
 
-    def tiles(self, scan, boxes, repeatable):
+    def tiles(self, scan, boxes):
         self.asked.append(boxes)
         for box in boxes:
             # Cut in two, as a predictor may.

@@ -290,12 +290,19 @@ def test_scan_of_which_nothing_is_left_is_refused(tmp_path, cache):
 
 
 def test_scan_larger_than_the_memory_is_refused(data, cache, monkeypatch):
-    limit = "keras_isample.volumes.training_shape.memory_bytes"
+    limit = "keras_isample.volumes.training_shape.memory_limit"
     monkeypatch.setattr(limit, lambda: 10**6)
     with pytest.raises(InputError, match="case_0_0000.nii.gz: has .* GiB"):
         prepare(data, cache, spacing=(0.1, 0.1, 0.1))
     (report,) = inspect_cohort(cohort_of(data, cache, spacing=(0.1,) * 3))
     assert "GiB" in report.problems[0]
+
+
+def test_a_container_of_little_memory_prepares_few_scans_at_once(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    for memory, workers in ((10**9, 1), (13 * 10**9, 2), (10**12, 8)):
+        monkeypatch.setattr(preparation, "machine_memory", lambda m=memory: m)
+        assert preparation._default_workers() == workers
 
 
 def test_voxels_in_the_label_files_are_counted(data, cache):

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from keras_isample.inference import dual_path_parts
-from keras_isample.inference import winograd
 from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.models import DualPathGeometry
 from keras_isample.models import dual_path_resnet
@@ -63,10 +62,10 @@ def one_pass(model, scan):
     return result[tuple(slice(0, n) for n in scan.shape)]
 
 
-def assembled(predictor, scan, **options):
+def assembled(predictor, scan):
     """The tiles put together; every voxel must come once."""
     result = np.full((*scan.shape, predictor.num_classes), np.nan)
-    for start, tile in predictor.tiles(scan, **options):
+    for start, tile in predictor.tiles(scan):
         assert all(a % 4 == 0 for a in start)
         place = tuple(
             slice(a, a + n) for a, n in zip(start, tile.shape[:3], strict=True)
@@ -413,107 +412,14 @@ def test_sizes_and_weights_compile_nothing_anew(randomize, monkeypatch):
     assert counts == [1] * len(functions) and len(counts) == 5
 
 
-@pytest.fixture
-def wide(randomize, monkeypatch):
-    """A network with convolutions of 16 maps, and a limit for its tiles.
-
-    Two tiles of 36^3 voxels, of 8^3 with their halo, reach it, one does not.
-    """
+def test_a_scan_has_the_same_bits_whatever_came_before(randomize):
     model = randomize(dual_path_resnet(3, width=0.4), 8)
-    if not DualPathPredictor(model)._parts.has_winograd:
-        pytest.skip("on TensorFlow without a GPU alone")
-    monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 36**3 + 1)
-    monkeypatch.setattr(winograd, "usable_cores", lambda: 1)
-    monkeypatch.setattr(winograd, "_compiled", set())
-    return model
-
-
-def recorded(predictor, monkeypatch):
-    """List that gets which trunk runs, and the size of its image."""
-    runs = []
-    for name in ("_run_trunk", "_run_winograd_trunk"):
-        run = getattr(predictor._parts, name)
-        monkeypatch.setattr(
-            predictor._parts,
-            name,
-            lambda image, name=name, run=run: (
-                runs.append((name, image.shape[1:4])) or run(image)
-            ),
-        )
-    return runs
-
-
-def winograd_tiles(model):
-    """A predictor of tiles of 8^3 voxels, with the memory that these take."""
-    parts = DualPathPredictor(model)._parts
-    memory = int(parts.tile_bytes(2, 2, 2, winograd=True)) + 1
-    return DualPathPredictor(model, memory)
-
-
-def test_frequent_sizes_are_convolved_with_few_multiplications(
-    wide, monkeypatch, randomize
-):
-    predictor = winograd_tiles(wide)
-    runs = recorded(predictor, monkeypatch)
     scan = scan_of(noise((20, 8, 8)))
-    result = assembled(predictor, scan, repeatable=False)
-    assert result == pytest.approx(one_pass(wide, scan), abs=1e-5)
-    constant, *tiles = runs
-    assert constant[0] == "_run_trunk"
-    assert tiles == [
-        ("_run_winograd_trunk", (36, 36, 36)),
-        ("_run_winograd_trunk", (36, 36, 36)),
-        ("_run_trunk", (32, 36, 36)),
-    ]
-    randomize(wide, 9)
-    later = assembled(predictor, scan, repeatable=False)
-    assert later == pytest.approx(one_pass(wide, scan), abs=1e-5)
-    assert np.abs(later - result).max() > 0.01
-
-
-def test_air_leaves_boxes_of_frequent_sizes(wide, monkeypatch):
-    scan = in_air((96, 8, 8), np.s_[0:2, 0:2, 0:2], np.s_[90:92, 0:2, 0:2])
-    predictor = DualPathPredictor(wide)
-    runs = recorded(predictor, monkeypatch)
-    monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 1)
-    result = assembled(predictor, scan, repeatable=False)
-    assert result == pytest.approx(one_pass(wide, scan), abs=1e-5)
-    names = [name for name, _ in runs[1:]]
-    assert set(names) == {"_run_winograd_trunk"} and len(names) > 1
-
-
-def test_a_scan_of_few_tiles_is_cut_as_without(wide, monkeypatch):
-    predictor = winograd_tiles(wide)
-    assert predictor.tile_sides([2, 2, 2], winograd=True) == [2, 2, 2]
-    assert predictor.tile_sides([4, 2, 2], winograd=True) == [2, 2, 2]
-    # Plain convolutions leave room for more.
-    predictor = predictor_of_tiles(wide, 8)
-    assert predictor.tile_sides([2, 2, 2]) == [2, 2, 2]
-    assert predictor.tile_sides([2, 2, 2], winograd=True) != [2, 2, 2]
-    monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 10**9)
-    runs = recorded(predictor, monkeypatch)
-    assembled(predictor, scan_of(noise((8, 8, 8))), repeatable=False)
-    assert runs[1:] == [("_run_trunk", (36, 36, 36))]
-
-
-def test_repeatable_tiles_do_not_depend_on_earlier_scans(wide, monkeypatch):
-    scan = scan_of(noise((20, 8, 8)))
-    predictor = winograd_tiles(wide)
-    expected = assembled(winograd_tiles(wide), scan)
-    fast = assembled(predictor, scan, repeatable=False)
-    assert not np.array_equal(fast, expected)
-    runs = recorded(predictor, monkeypatch)
+    expected = assembled(predictor_of_tiles(model, 8), scan)
+    predictor = predictor_of_tiles(model, 8)
+    for shape in [(8, 8, 8), (20, 8, 8), (12, 9, 17), (20, 8, 8), (40, 8, 8)]:
+        list(predictor.tiles(scan_of(noise(shape, seed=1))))
     assert np.array_equal(assembled(predictor, scan), expected)
-    assert {name for name, _ in runs} == {"_run_trunk"}
-
-
-def test_one_graph_for_all_sizes_with_few_multiplications(wide, monkeypatch):
-    monkeypatch.setattr(winograd, "_VOXELS_PER_CORE", 1)
-    predictor = DualPathPredictor(wide)
-    for shape in [(8, 8, 8), (12, 9, 17)]:
-        list(predictor.tiles(scan_of(noise(shape)), repeatable=False))
-    run = predictor._parts._run_winograd_trunk
-    assert run.experimental_get_tracing_count() == 1
 
 
 def test_mixed_precision_is_as_accurate_as_one_pass(randomize):
@@ -527,6 +433,5 @@ def test_mixed_precision_is_as_accurate_as_one_pass(randomize):
     scan = in_air((20, 17, 24), np.s_[4:12, 2:10, 3:9])
     expected = one_pass(plain, scan)
     result = assembled(DualPathPredictor(mixed), scan)
-    assert not DualPathPredictor(mixed)._parts.has_winograd
     error = np.abs(result - expected).mean()
     assert 0 < error < 1.5 * np.abs(one_pass(mixed, scan) - expected).mean()

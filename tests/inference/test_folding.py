@@ -106,24 +106,3 @@ def test_update_takes_over_later_weights(randomize, image):
     expected = np.array(keras.Model(inputs, output)(image))
     assert np.abs(after - before).max() > 0.01
     assert np.abs(after - expected).max() < 1e-5 * np.abs(expected).max()
-
-
-def test_copies_of_another_class(randomize, image):
-    class Doubled(layers.Conv3D):
-        def call(self, inputs):
-            return 2 * super().call(inputs)
-
-    model = randomize(dual_path_resnet(3, width=0.2), 0)
-    x = model.inputs[0]
-    y = model.get_layer("high_stem_bn").output
-    asked = []
-
-    def class_of(layer):
-        asked.append(layer.name)
-        return Doubled
-
-    folded = FoldedNetwork(x, y, class_of=class_of)
-    folded.update()
-    expected = 2 * np.array(keras.Model(x, y)(image))
-    assert np.array(folded.model(image)) == pytest.approx(expected, abs=1e-4)
-    assert asked == ["high_stem"]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_isample.inference import full_volume
 from keras_isample.inference import predict_label_map
 from keras_isample.inference import predict_volume
 from keras_isample.volumes.scan import Scan
@@ -117,6 +118,17 @@ def test_tile_memory_does_not_change_the_labels(randomize, threshold_model):
     tiled = predict_volume(model, volume, tile_memory=1 << 19)
     assert (at_once.array != tiled.array).mean() < 1e-3
     assert len(np.unique(at_once.array)) > 1
+
+
+@pytest.mark.parametrize("chosen, several", [(1 << 19, True), (3 << 30, False)])
+def test_the_machine_chooses_the_tiles_of_a_scan(
+    model, monkeypatch, chosen, several
+):
+    tiles = []
+    monkeypatch.setattr(full_volume, "tile_memory_of_scan", lambda _: chosen)
+    volume = Volume(noise((20, 14, 11)), affine_of("RAS"))
+    predict_volume(model, volume, progress=lambda *call: tiles.append(call))
+    assert (len(tiles) > 1) is several
 
 
 def test_channels_are_given_as_a_list(threshold_model):

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_isample.inference import plain
 from keras_isample.inference import predict_label_map
 from keras_isample.inference import predict_volume
 from keras_isample.inference import predictor_for
+from keras_isample.inference import tile_memory
 from keras_isample.inference.plain import PlainPredictor
 from keras_isample.inference.predictor import check_scan
 from keras_isample.inference.tile_memory import TileMemoryError
@@ -253,7 +253,7 @@ def test_boxes_equal_the_whole_scan(build, sides, randomize):
 
 
 def test_small_machine_has_small_tiles(monkeypatch):
-    monkeypatch.setattr(plain, "machine_memory", lambda: 1000)
+    monkeypatch.setattr(tile_memory, "memory_limit", lambda: 1000)
     with pytest.raises(TileMemoryError, match="tile_memory=600"):
         PlainPredictor(small_unet()).check((64, 64, 64))
     # What is asked for counts, whatever the machine has.

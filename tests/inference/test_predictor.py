@@ -13,6 +13,7 @@ from keras_isample.inference.dual_path import DualPathPredictor
 from keras_isample.inference.full_volume import predict_label_map
 from keras_isample.inference.plain import PlainPredictor
 from keras_isample.inference.predictor import share_among
+from keras_isample.inference.predictor import tile_memory_of_scan
 from keras_isample.inference.slices import SlicePredictor
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
@@ -36,6 +37,14 @@ def test_another_tile_memory_is_another_predictor(model):
     blocks = [100] * 3
     large = predictor_for(model).tile_sides(blocks)
     assert np.prod(small.tile_sides(blocks)) < np.prod(large)
+
+
+def test_the_machine_chooses_the_tiles_of_a_scan_by_dual_path_alone(
+    model, monkeypatch
+):
+    monkeypatch.setattr(predictor, "scan_tile_memory", lambda: 2 * 10**9)
+    assert tile_memory_of_scan(model) == 2 * 10**9
+    assert tile_memory_of_scan(unet(2, filters=(2, 3))) is None
 
 
 def test_two_models_have_two_predictors(model):
@@ -128,7 +137,6 @@ def test_progress_is_told_tile_by_tile(make_case, make, memory, axis, least):
         model,
         case.scan(),
         tile_memory=memory,
-        repeatable=True,
         progress=lambda *call: calls.append(call),
     )
     done = [voxels for voxels, _ in calls]

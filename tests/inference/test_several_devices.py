@@ -132,7 +132,7 @@ class Numbers:
         self.wrong = wrong
         self.made = [] if made is None else made
 
-    def tiles(self, scan, boxes=None, *, repeatable=True, part=(0, 1)):
+    def tiles(self, scan, boxes=None, *, part=(0, 1)):
         value = np.zeros(1)
         for number in range(*part[:1], scan, part[1]):
             if number == self.wrong:

@@ -568,6 +568,29 @@ def test_images_decide_on_slices_and_spacing(
         assert read_run_data(written).config == written
 
 
+def test_a_run_keeps_the_tile_memory_that_the_machine_decides(
+    write_slices, monkeypatch
+):
+    def kept(path, **settings):
+        config = Config.from_settings(path, {"network": "unet", **settings})
+        found = read_run_data(config).config
+        assert not config.differences(found)
+        return found
+
+    chosen = "keras_isample.training.run_data.plain_tile_memory"
+    monkeypatch.setattr(chosen, lambda: 5_000_000_001)
+    volumes = write_slices([4] * 4)
+    written = kept(volumes)
+    assert written.training.tile_bytes == 5_000_000_001
+    assert kept(volumes, tile_memory="2GB").training.tile_memory == "2GB"
+    # Of these the machine decides nothing.
+    assert kept(volumes, axis="auto").training.tile_memory == "auto"
+    assert kept(volumes, network="dual-path").training.tile_memory == "auto"
+    # The run goes on where there is less.
+    monkeypatch.setattr(chosen, lambda: 10**9)
+    assert read_run_data(written).config == written
+
+
 def test_cases_that_are_trained_on_decide_on_slices(tmp_path, write_slices):
     path = write_slices([1, 1, 1, 4])
     rows = [f"case_{k},train" for k in range(3)] + ["case_3,validation"]

@@ -8,6 +8,7 @@ import pytest
 from keras_isample.volumes import memory
 from keras_isample.volumes.memory import address_space_left
 from keras_isample.volumes.memory import machine_memory
+from keras_isample.volumes.memory import memory_limit
 
 WHOLE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -59,6 +60,23 @@ def test_group_without_limit_has_all(write_groups, limit):
 def test_system_without_groups_has_all(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "_PROC", tmp_path)
     assert machine_memory() == WHOLE
+
+
+@pytest.mark.parametrize(
+    "container, process, smaller",
+    [
+        (1 << 20, resource.RLIM_INFINITY, 1 << 20),
+        (1 << 20, 1 << 21, 1 << 20),
+        (1 << 21, 1 << 20, 1 << 20),
+    ],
+)
+def test_the_smaller_of_both_limits_counts(
+    write_groups, monkeypatch, container, process, smaller
+):
+    write_groups("0::/\n", **{"memory.max": container})
+    limits = process, resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits)
+    assert memory_limit() == smaller
 
 
 def test_address_space_is_that_of_the_limit_without_what_is_mapped(
