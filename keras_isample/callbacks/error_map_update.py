@@ -11,6 +11,7 @@ from keras_isample.callbacks.order import Stage
 from keras_isample.callbacks.order import note_turn
 from keras_isample.callbacks.predicted_errors import predicted_errors
 from keras_isample.data.preprocessing import Preprocessing
+from keras_isample.models.segmentation_model import geometry_of
 from keras_isample.progress import SILENT
 
 _STREAM = 91
@@ -187,30 +188,34 @@ def introduce(model, sampler):
     """
     check_merged_classes(model, sampler)
     metadata = getattr(model, "metadata", None)
-    width = (metadata or {}).get("context_width")
-    ours = sampler.geometry.context_width
-    if width not in (None, ours):
-        raise ValueError(
-            f"The model has context_width={width}, the sampler {ours}. "
-            "Use the same."
-        )
-    if metadata is not None:
-        _introduce_axis(metadata, sampler)
-    if metadata is not None and sampler.cohort is not None:
+    if metadata is None:
+        return
+    _check_geometry(model, sampler.geometry)
+    if sampler.geometry.axis is not None:
+        metadata.setdefault("axis", sampler.geometry.axis)
+    if sampler.cohort is not None:
         facts = Preprocessing.of(sampler.cohort, sampler.cases)
         metadata.setdefault("preprocessing", facts.as_metadata())
 
 
-def _introduce_axis(metadata, sampler):
-    """Tells a network of slices which axis they lie across."""
-    axis = sampler.geometry.axis
-    if metadata.get("ndim") == 2 and axis is None:
+def _check_geometry(model, ours):
+    """Checks that a model sees what a sampler draws."""
+    geometry = geometry_of(model)
+    if geometry.context_width != ours.context_width:
         raise ValueError(
-            "The model sees slices, the sampler's geometry is "
-            f"{sampler.geometry}. Use a SliceGeometry."
+            f"The model has context_width={geometry.context_width}, the "
+            f"sampler {ours.context_width}. Use the same."
         )
-    if axis is not None and metadata.setdefault("axis", axis) != axis:
+    if (geometry.axis is None) != (ours.axis is None):
+        seen = "volumes" if geometry.axis is None else "slices"
+        kind = "PlainGeometry" if geometry.axis is None else "SliceGeometry"
         raise ValueError(
-            f"The model has axis={metadata['axis']}, the sampler {axis}. Use "
-            "the same."
+            f"The model sees {seen}, the sampler's geometry is {ours}. Use a "
+            f"{kind}."
+        )
+    # Until it is trained, a model takes slices across any axis.
+    if "axis" in model.metadata and geometry.axis != ours.axis:
+        raise ValueError(
+            f"The model has axis={geometry.axis}, the sampler {ours.axis}. "
+            "Use the same."
         )

@@ -11,7 +11,7 @@ def predicted_errors(
     """Errors of a scan, or of boxes of it, as they are stored.
 
     Args:
-        model: A model of this package.
+        model: A model that carries a geometry.
         case: The `PreparedCase`.
         seed: Tuple of integers that the rounding is drawn from.
         boxes: As of the `tiles` of a predictor.

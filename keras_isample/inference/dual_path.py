@@ -22,6 +22,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from keras_isample.inference.base import Predictor
 from keras_isample.inference.dual_path_parts import DualPathParts
 from keras_isample.inference.tile_memory import DEFAULT_TILE_MEMORY
 from keras_isample.inference.tile_memory import TileMemoryError
@@ -39,7 +40,7 @@ _COST_HALO = 10
 in the last convolutions, whose halo is small."""
 
 
-class DualPathPredictor:
+class DualPathPredictor(Predictor):
     """Predicts whole scans with a dual-path model.
 
     Follows every later update of the model's weights.
@@ -68,32 +69,12 @@ class DualPathPredictor:
             )
 
     def units(self, shape):
-        """Sides in voxels of the smallest box of a scan of this shape."""
+        """As of `Predictor`."""
         return (CONTEXT_STRIDE,) * len(shape)
 
-    def tiles(self, scan, boxes=None, *, part=(0, 1)):
-        """Predicts a scan, or boxes of it.
-
-        Args:
-            scan: A `Scan`.
-            boxes: Boxes of voxels, triples of slices within the scan that
-                start and stop at multiples of `units`, or stop where the scan
-                does; the whole scan if `None`. What is predicted is the
-                same, within rounding.
-            part: Which tiles are made: of `(k, n)` every n-th from the k-th
-                on, counted from 0.
-
-        Yields:
-            `(start, probabilities)`: first voxel of a tile and float32
-            `(x, y, z, classes)`, valid until the next tile is asked for. The
-            tiles cover every voxel once, box by box; slabs come in the order
-            of the first axis.
-        """
-        if scan.num_channels != self.num_channels:
-            raise ValueError(
-                f"The model was made for {self.num_channels} "
-                f"channel(s). Received a scan of {scan.num_channels}."
-            )
+    def pieces(self, scan, boxes=None, part=(0, 1)):
+        """Predicts tiles; see `Predictor`."""
+        self.check_channels(scan)
         self._parts.update()
         empty = self._constant_share(scan)
         before = 0
@@ -109,15 +90,7 @@ class DualPathPredictor:
                 )
 
     def multiplications(self, scan, boxes=None):
-        """What `tiles` multiplies, counted from its shapes.
-
-        Args:
-            scan: A `Scan`.
-            boxes: As of `tiles`.
-
-        Returns:
-            int.
-        """
+        """As of `Predictor`."""
         total = self.setup_multiplications
         for region in regions_of(scan.shape, boxes, self.units(scan.shape)):
             total += self._region_multiplications(scan, region)
@@ -125,7 +98,7 @@ class DualPathPredictor:
 
     @property
     def setup_multiplications(self):
-        """What every call of `tiles` multiplies before its first tile."""
+        """As of `Predictor`."""
         return self._parts.constant_multiplications()
 
     def _region_multiplications(self, scan, region):

@@ -14,6 +14,10 @@ from keras import ops
 from keras_isample.models.layer_uses import layer_uses
 
 
+class NotCopied(ValueError):
+    """A layer from elsewhere says nothing that makes a copy of it."""
+
+
 def folded_weights(convolution, normalization=None):
     """Kernel and bias of a convolution with its normalization in them.
 
@@ -144,11 +148,14 @@ def _is_convolution(layer):
 def _copy(layer, removed):
     if removed or isinstance(layer, layers.Dropout):
         return layers.Identity(name=layer.name, dtype=layer.dtype_policy)
-    config = layer.get_config()
-    if _is_convolution(layer):
-        config["use_bias"] = True
-        config["kernel_regularizer"] = None
-    copy = type(layer).from_config(config)
+    try:
+        config = layer.get_config()
+        if _is_convolution(layer):
+            config["use_bias"] = True
+            config["kernel_regularizer"] = None
+        copy = type(layer).from_config(config)
+    except (NotImplementedError, TypeError) as error:
+        raise NotCopied(layer.name) from error
     copy.trainable = False
     return copy
 

@@ -9,6 +9,7 @@ from keras_isample.inference.input_grid import InputGrid
 from keras_isample.inference.predictor import predict_tiles
 from keras_isample.inference.predictor import predictor_for
 from keras_isample.inference.predictor import tile_memory_of_scan
+from keras_isample.models.segmentation_model import geometry_of
 from keras_isample.volumes.scan import store_channels
 from keras_isample.volumes.volume import Volume
 from keras_isample.volumes.volume import from_canonical
@@ -30,7 +31,7 @@ def predict_volume(
     interpolated back to the grid of the input, where the largest wins.
 
     Args:
-        model: A model of this package; its metadata tells spacing and
+        model: A model that carries a geometry; its metadata tells spacing and
             intensity (the papers' CT settings if it has none).
         volume: A `Volume`, or one per input channel on the same grid.
         tile_memory: About how many bytes the maps of one tile may take; if
@@ -48,7 +49,7 @@ def predict_volume(
 
     Raises:
         ValueError: If the number of channels is not the model's, `volume` is
-            no `Volume`, or the model is not of this package.
+            no `Volume`, or the model carries no geometry.
     """
     volumes = volume if isinstance(volume, Sequence) else [volume]
     if not volumes or not all(isinstance(v, Volume) for v in volumes):
@@ -57,11 +58,7 @@ def predict_volume(
             "returns or `Volume(array, affine)`, or a list of them. "
             f"Received: {type(volume).__name__}."
         )
-    if not hasattr(model, "metadata"):
-        raise ValueError(
-            "Argument `model` must be a model of `keras_isample.models`. "
-            f"Received: {type(model).__name__}."
-        )
+    geometry_of(model)
     facts = Preprocessing.from_metadata(model.metadata)
     affine = volumes[0].affine
     canonical = [to_canonical(v) for v in volumes]
@@ -95,7 +92,7 @@ def predict_label_map(model, scan, *, tile_memory=None, progress=None):
     """Classes of a `Scan` on its own grid, uint8, without any resampling.
 
     Args:
-        model: A model of this package.
+        model: A model that carries a geometry.
         scan: A `Scan`.
         tile_memory: As of `predictor_for`.
         progress: Called with (voxels done, voxels in all) tile by tile.

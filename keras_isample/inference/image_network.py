@@ -8,7 +8,9 @@ from keras import ops
 from keras_isample.inference.compiled import compiled
 from keras_isample.inference.cost import multiplications
 from keras_isample.inference.folding import FoldedNetwork
+from keras_isample.inference.folding import NotCopied
 from keras_isample.inference.map_memory import bytes_per_voxel
+from keras_isample.models.segmentation_model import geometry_of
 
 _OVERHEAD = 1.5
 """Memory in use over what the maps take: branches that are computed before
@@ -16,7 +18,7 @@ they are needed, and work space (measured: 1.3 to 1.7 times for U-Nets)."""
 
 
 class ImageNetwork:
-    """A copy of a U-Net or a DeepLab that gives probabilities.
+    """A copy of a network of one image that gives probabilities.
 
     Normalizations are folded into the convolutions, only the first output is
     computed (deep supervision has more), logits get their softmax, and sides
@@ -24,7 +26,7 @@ class ImageNetwork:
     `multiple`, or pads with zeros.
 
     Args:
-        model: What `unet`, `unet3plus` or `deeplab_v3` returned.
+        model: A model that carries a geometry.
 
     Attributes:
         model: The copy, a functional `keras.Model`.
@@ -39,12 +41,15 @@ class ImageNetwork:
         image, output = model.inputs[0], model.outputs[0]
         self.num_classes = output.shape[-1]
         self.num_channels = image.shape[-1]
-        self.multiple = model.metadata["multiple"]
-        self._folded = FoldedNetwork(image, output, free_sides=True)
-        x = self._folded.model.outputs[0]
-        if not isinstance(output._keras_history.operation, layers.Softmax):
+        self.multiple = geometry_of(model).multiple
+        try:
+            self._folded = FoldedNetwork(image, output, free_sides=True)
+            image, x = self._folded.model.inputs, self._folded.model.outputs[0]
+        except NotCopied:
+            self._folded, x = None, output
+        if not _gives_probabilities(model, output):
             x = layers.Softmax(dtype="float32", name="probabilities")(x)
-        self.model = keras.Model(self._folded.model.inputs, x)
+        self.model = keras.Model(image, x)
         self.bytes_per_voxel = _OVERHEAD * bytes_per_voxel(
             self.model, self.multiple
         )
@@ -53,19 +58,8 @@ class ImageNetwork:
 
     def update(self):
         """Takes over the present weights of the model."""
-        self._folded.update()
-
-    def check(self, scan):
-        """Checks that a scan has the channels of the model.
-
-        Raises:
-            ValueError: If not.
-        """
-        if scan.num_channels != self.num_channels:
-            raise ValueError(
-                f"The model was made for {self.num_channels} "
-                f"channel(s). Received a scan of {scan.num_channels}."
-            )
+        if self._folded is not None:
+            self._folded.update()
 
     def multiplications(self, sides):
         """Multiplications for one image of these sides."""
@@ -79,3 +73,13 @@ class ImageNetwork:
         """Probabilities of images `(batch, *sides, channels)`, float32."""
         result = self._run(np.ascontiguousarray(images))
         return ops.convert_to_numpy(result)
+
+
+def _gives_probabilities(model, output):
+    """Whether an output of a model needs no softmax any more."""
+    if model.metadata.get("probabilities"):
+        return True
+    return any(
+        isinstance(layer, layers.Softmax) and layer.output is output
+        for layer in model.layers
+    )

@@ -14,6 +14,7 @@ from collections import Counter
 
 import numpy as np
 
+from keras_isample.inference.base import Predictor
 from keras_isample.inference.image_network import ImageNetwork
 from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.inference.tile_memory import plain_tile_memory
@@ -28,7 +29,7 @@ _DEAR = 10
 """Times the voxels of one pass from which on the user is told."""
 
 
-class PlainPredictor:
+class PlainPredictor(Predictor):
     """Predicts whole scans with a 3D network of one image.
 
     Follows every later update of the model's weights.
@@ -54,35 +55,18 @@ class PlainPredictor:
         )
 
     def units(self, shape):
-        """Sides in voxels of the smallest box of a scan of this shape."""
+        """As of `Predictor`."""
         return (self._multiple,) * len(shape)
 
-    setup_multiplications = 0
-    """What every call of `tiles` multiplies before its first tile."""
-
-    def tiles(self, scan, boxes=None, *, part=(0, 1)):
-        """Predicts a scan, or boxes of it.
-
-        Args:
-            scan: A `Scan`.
-            boxes: Boxes of voxels, triples of slices within the scan that
-                start and stop at multiples of `units`, or stop where the scan
-                does; the whole scan if `None`. What is predicted is the
-                same, within rounding.
-            part: Which tiles are made: of `(k, n)` every n-th from the k-th
-                on, counted from 0.
-
-        Yields:
-            `(start, probabilities)`: first voxel of a tile and float32
-            `(x, y, z, classes)`. The tiles cover every voxel once, box by box;
-            slabs come in the order of the first axis.
+    def pieces(self, scan, boxes=None, part=(0, 1)):
+        """Predicts tiles; see `Predictor`.
 
         Raises:
             TileMemoryError: If `tile_memory` does not allow the smallest tile
                 of this scan with its halo.
             ValueError: If channels do not fit.
         """
-        self._network.check(scan)
+        self.check_channels(scan)
         self._network.update()
         multiple = self._multiple
         places = self._places(scan.shape, boxes)
@@ -103,15 +87,7 @@ class PlainPredictor:
             yield start, self._network(image[None])[0][inner]
 
     def multiplications(self, scan, boxes=None):
-        """What `tiles` multiplies, counted from its shapes.
-
-        Args:
-            scan: A `Scan`.
-            boxes: As of `tiles`.
-
-        Returns:
-            int.
-        """
+        """As of `Predictor`."""
         sizes = Counter(
             tuple(
                 self._multiple * (b - a)
@@ -147,14 +123,7 @@ class PlainPredictor:
                 )
 
     def check(self, shape):
-        """Refuses a scan that no tile is small enough for.
-
-        Args:
-            shape: Voxels along the three axes.
-
-        Raises:
-            TileMemoryError: If `tile_memory` does not allow the smallest tile.
-        """
+        """As of `Predictor`."""
         blocks = [-(-n // self._multiple) for n in shape]
         sides = self.tile_sides(blocks)
         tiles = [-(-n // side) for n, side in zip(blocks, sides, strict=True)]

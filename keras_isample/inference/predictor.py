@@ -1,6 +1,5 @@
 """The predictor that fits a model, made once per model."""
 
-import math
 import weakref
 
 import keras
@@ -11,16 +10,8 @@ from keras_isample.inference.several_devices import SharingPredictor
 from keras_isample.inference.slices import SlicePredictor
 from keras_isample.inference.tile_memory import scan_tile_memory
 from keras_isample.inference.tiling import told
-
-_KINDS = {
-    ("dual-path", None): DualPathPredictor,
-    ("unet", 2): SlicePredictor,
-    ("unet", 3): PlainPredictor,
-    ("unet3plus", 2): SlicePredictor,
-    ("unet3plus", 3): PlainPredictor,
-    ("deeplab-v3", 2): SlicePredictor,
-}
-"""The predictor for a network and the dimensions of its image."""
+from keras_isample.inference.windows import WindowPredictor
+from keras_isample.models.segmentation_model import geometry_of
 
 _predictors = weakref.WeakKeyDictionary()
 
@@ -35,7 +26,7 @@ def predictor_for(model, tile_memory=None):
     TensorFlow.
 
     Args:
-        model: A model of this package.
+        model: A model that carries a geometry.
         tile_memory: About how many bytes the maps of one tile may take; if
             `None`, 8 GiB for 3D U-Nets, or 60 % of the machine's memory if
             that is less, and 1 GiB for the others.
@@ -65,7 +56,7 @@ def tile_memory_of_scan(model):
     predict at the same time.
 
     Args:
-        model: A model of this package.
+        model: A model that carries a geometry.
 
     Returns:
         Bytes; `None` where `predictor_for` chooses no less.
@@ -77,7 +68,7 @@ def share_among(model, devices):
     """Names the devices that predict whole scans with a model from now on.
 
     Args:
-        model: A model of this package.
+        model: A model that carries a geometry.
         devices: Names such as `"gpu:1"`, of TensorFlow; the one that Keras
             uses if there are none.
     """
@@ -91,30 +82,25 @@ def predict_tiles(predictor, scan, boxes=None, *, progress=None):
         predictor: What `predictor_for` returned.
         scan: A `Scan`.
         boxes: As of the `tiles` of a predictor.
-        progress: Called with (voxels done, voxels in all) for each tile, or
-            batch of slices, that has been predicted.
+        progress: Called with (voxels done, voxels in all) for each tile,
+            window or batch of slices that has been predicted.
 
     Yields:
         What the `tiles` of the predictor do.
     """
-    voxels = math.prod(scan.shape)
-    if boxes is not None:
-        voxels = sum(
-            math.prod(part.stop - part.start for part in box) for box in boxes
-        )
-    if isinstance(predictor, SlicePredictor):
-        # Its slabs are only there when all slices are.
-        batches = told(predictor.batches(scan, boxes), voxels, progress)
-        yield from predictor.tiles(scan, boxes, batches=batches)
-        return
-    yield from told(predictor.tiles(scan, boxes), voxels, progress)
+    pieces = told(
+        predictor.pieces(scan, boxes),
+        predictor.num_voxels(scan, boxes),
+        progress,
+    )
+    yield from predictor.joined(scan, boxes, pieces)
 
 
 def check_scan(model, shape, tile_memory=None):
     """Refuses a scan that cannot be predicted within `tile_memory`.
 
     Args:
-        model: A model of this package.
+        model: A model that carries a geometry.
         shape: Voxels along the three axes.
         tile_memory: As of `predictor_for`.
 
@@ -124,23 +110,17 @@ def check_scan(model, shape, tile_memory=None):
     if _kind_of(model) is not PlainPredictor and tile_memory is None:
         # What is allowed by default suffices, whatever the scan.
         return
-    predictor = predictor_for(model, tile_memory)
-    if isinstance(predictor, SharingPredictor):
-        predictor = predictor.first
-    if isinstance(predictor, PlainPredictor):
-        predictor.check(shape)
+    predictor_for(model, tile_memory).check(shape)
 
 
 def _kind_of(model):
     """Class of the predictor that fits a model."""
-    metadata = getattr(model, "metadata", None) or {}
-    kind = _KINDS.get((metadata.get("network"), metadata.get("ndim")))
-    if kind is None:
-        raise ValueError(
-            "Argument `model` must be built by `keras_isample.models`. "
-            f"Received: {model!r} of network {metadata.get('network')!r}."
-        )
-    return kind
+    geometry = geometry_of(model)
+    if geometry.context_width is not None:
+        return DualPathPredictor
+    if geometry.windows:
+        return WindowPredictor
+    return PlainPredictor if geometry.axis is None else SlicePredictor
 
 
 def _visible_gpus():

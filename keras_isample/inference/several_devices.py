@@ -13,13 +13,13 @@ import contextlib
 import keras
 import numpy as np
 
-from keras_isample.inference.slices import SlicePredictor
+from keras_isample.inference.base import Predictor
 
 _AHEAD = 2
 """Tiles that a device may be ahead of what has been taken of it."""
 
 
-class SharingPredictor:
+class SharingPredictor(Predictor):
     """Predicts whole scans with several devices.
 
     Has the methods of a predictor of one device. Follows every later update of
@@ -57,32 +57,35 @@ class SharingPredictor:
 
     @property
     def setup_multiplications(self):
-        """What every call of `tiles` multiplies before its first tile."""
+        """As of `Predictor`."""
         return self.first.setup_multiplications
 
     def units(self, shape):
-        """Sides in voxels of the smallest box of a scan of this shape."""
+        """As of `Predictor`."""
         return self.first.units(shape)
 
     def multiplications(self, scan, boxes=None):
         """What one device would multiply."""
         return self.first.multiplications(scan, boxes)
 
-    def tiles(self, scan, boxes=None):
-        """Predicts a scan, or boxes of it.
+    def num_voxels(self, scan, boxes=None):
+        """As of `Predictor`."""
+        return self.first.num_voxels(scan, boxes)
 
-        Arguments and results are those of a predictor of one device.
-        """
-        if isinstance(self.first, SlicePredictor):
-            batches = self._in_turn(
-                lambda predictor, part: predictor.batches(scan, boxes, part)
-            )
-            with contextlib.closing(batches):
-                yield from self.first.tiles(scan, boxes, batches=batches)
-            return
-        yield from self._in_turn(
-            lambda predictor, part: predictor.tiles(scan, boxes, part=part)
+    def check(self, shape):
+        """As of `Predictor`."""
+        self.first.check(shape)
+
+    def pieces(self, scan, boxes=None):
+        """Predicts pieces, which the devices take in turn."""
+        return self._in_turn(
+            lambda predictor, part: predictor.pieces(scan, boxes, part)
         )
+
+    def joined(self, scan, boxes, pieces):
+        """As of `Predictor`."""
+        with contextlib.closing(pieces):
+            yield from self.first.joined(scan, boxes, pieces)
 
     def _in_turn(self, predict):
         """What all devices make, in order.

@@ -8,16 +8,15 @@ import itertools
 
 import numpy as np
 
+from keras_isample.inference.base import Predictor
 from keras_isample.inference.image_network import ImageNetwork
 from keras_isample.inference.tile_memory import DEFAULT_TILE_MEMORY
 from keras_isample.inference.tiling import regions_of
+from keras_isample.models.segmentation_model import geometry_from
 from keras_isample.volumes.files import new_mapped_array
 
-DEFAULT_AXIS = 2
-"""Axial slices of a scan in RAS+."""
 
-
-class SlicePredictor:
+class SlicePredictor(Predictor):
     """Predicts whole scans slice by slice.
 
     Follows every later update of the model's weights. The slices lie across
@@ -43,51 +42,34 @@ class SlicePredictor:
     @property
     def axis(self):
         """Axis of the scan that the slices lie across."""
-        axis = self._metadata.get("axis", DEFAULT_AXIS)
-        if axis not in (0, 1, 2):
-            raise ValueError(
-                'The metadata of the model must have "axis" 0, 1 or 2. '
-                f"Received: {axis!r}."
-            )
-        return axis
+        return geometry_from(self._metadata).axis
 
     def units(self, shape):
         """Sides in voxels of the smallest box of a scan: a whole slice."""
         return tuple(1 if i == self.axis else n for i, n in enumerate(shape))
 
-    setup_multiplications = 0
-    """What every call of `tiles` multiplies before its first tile."""
+    def joined(self, scan, boxes, pieces):
+        """Makes slabs, as wide as the scan, of batches of slices.
 
-    def tiles(self, scan, boxes=None, *, batches=None):
-        """Predicts a scan, or some of its slices.
+        Where the slices lie across another axis than the first, the
+        probabilities of all are held until the last is there: in memory, or,
+        if they take more than half of `tile_memory`, in a temporary file. Boxes
+        come one after the other, each in slabs of its own.
 
         Args:
             scan: A `Scan`.
-            boxes: Boxes of voxels, triples of slices, of whole slices of the
-                scan; the whole scan if `None`. What is predicted is the same,
-                within rounding.
-            batches: What `batches` yields, if it has been predicted elsewhere.
-
-        Yields:
-            `(start, probabilities)`: first voxel of a slab and float32
-            `(x, y, z, classes)`. The slabs are as wide as the scan and come in
-            the order of the first axis. Where the slices lie across another
-            axis, the probabilities of all are held until the last is there: in
-            memory, or, if they take more than half of `tile_memory`, in a
-            temporary file. Boxes come one after the other, each in slabs of
-            its own.
+            boxes: Boxes of whole slices, or `None`.
+            pieces: What `pieces` yields.
         """
         axis = self.axis
-        if batches is None:
-            batches = self.batches(scan, boxes)
         if axis == 0:
-            for first, batch in batches:
+            for first, batch in pieces:
                 yield (first, 0, 0), batch
             return
         for part in self._parts(scan, boxes):
             start = [0, 0, 0]
             start[axis] = part.start
-            held = self._all_slices(scan, part, batches)
+            held = self._all_slices(scan, part, pieces)
             row = held[:, 0].nbytes
             rows = max(1, int(self._memory // 2 // row))
             for first in range(0, scan.shape[0], rows):
@@ -97,20 +79,19 @@ class SlicePredictor:
                     np.ascontiguousarray(slab),
                 )
 
-    def batches(self, scan, boxes=None, part=(0, 1)):
-        """Predicts the slices of a scan.
+    def pieces(self, scan, boxes=None, part=(0, 1)):
+        """Predicts batches of slices.
 
         Args:
             scan: A `Scan`.
-            boxes: As of `tiles`.
-            part: Which batches are predicted: of `(k, n)` every n-th from the
-                k-th on, counted from 0.
+            boxes: Boxes of whole slices, or `None`.
+            part: As of `Predictor`.
 
         Yields:
             `(first, probabilities)`: the first slice of a batch, and float32
             `(slices, rows, columns, classes)`.
         """
-        self._network.check(scan)
+        self.check_channels(scan)
         self._network.update()
         axis = self.axis
         shape, padded = self._sides(scan)
@@ -124,15 +105,7 @@ class SlicePredictor:
             yield place.start, result[:, : shape[0], : shape[1]]
 
     def multiplications(self, scan, boxes=None):
-        """What `tiles` multiplies, counted from its shapes.
-
-        Args:
-            scan: A `Scan`.
-            boxes: As of `tiles`.
-
-        Returns:
-            int.
-        """
+        """As of `Predictor`."""
         parts = self._parts(scan, boxes)
         count = sum(part.stop - part.start for part in parts)
         _, padded = self._sides(scan)
@@ -162,7 +135,7 @@ class SlicePredictor:
             for first in range(part.start, part.stop, count):
                 yield slice(first, min(first + count, part.stop))
 
-    def _all_slices(self, scan, part, batches):
+    def _all_slices(self, scan, part, pieces):
         """Takes the batches of a range of slices."""
         shape, _ = self._sides(scan)
         shape = (part.stop - part.start, *shape, self.num_classes)
@@ -173,7 +146,7 @@ class SlicePredictor:
             held = new_mapped_array(np.float32, shape)
         filled = 0
         while filled < len(held):
-            first, batch = next(batches)
+            first, batch = next(pieces)
             filled = first - part.start + len(batch)
             held[first - part.start : filled] = batch
         return held

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_isample.inference.base import Predictor
 from keras_isample.inference.compiled import compiled
 from keras_isample.inference.cost import multiplications
 from keras_isample.inference.tiling import regions_of
@@ -33,7 +34,7 @@ SIGMA = 1 / 8
 """Standard deviation of the Gaussian weights, times the side of a window."""
 
 
-class WindowPredictor:
+class WindowPredictor(Predictor):
     """Predicts whole scans in overlapping windows.
 
     Follows every later update of the model's weights.
@@ -47,9 +48,6 @@ class WindowPredictor:
     Attributes:
         sides: Voxels of a window along the three axes of the scan.
     """
-
-    setup_multiplications = 0
-    """What every call of `tiles` multiplies before its first tile."""
 
     def __init__(self, model, tile_memory=WINDOW_MEMORY):
         geometry = geometry_of(model)
@@ -74,31 +72,13 @@ class WindowPredictor:
         )
 
     def units(self, shape):
-        """Sides in voxels of the smallest box of a scan of this shape."""
+        """As of `Predictor`."""
         if self._axis is None:
             return (self._units,) * len(shape)
         return tuple(1 if i == self._axis else n for i, n in enumerate(shape))
 
-    def tiles(self, scan, boxes=None, *, pieces=None):
-        """Predicts a scan, or boxes of it.
-
-        Args:
-            scan: A `Scan`.
-            boxes: Boxes of voxels, triples of slices within the scan that
-                start and stop at multiples of `units`, or stop where the scan
-                does; the whole scan if `None`. What is predicted is the same.
-            pieces: What `pieces` yields, if it has been predicted elsewhere.
-
-        Yields:
-            `(start, probabilities)`: first voxel of a slab and float32
-            `(x, y, z, classes)`. The slabs of a box come in the order of the
-            first axis and cover each of its voxels once.
-
-        Raises:
-            ValueError: If channels do not fit.
-        """
-        if pieces is None:
-            pieces = self.pieces(scan, boxes)
+    def joined(self, scan, boxes, pieces):
+        """Averages windows; slabs of a box come one after the other."""
         for region in self._regions(scan, boxes):
             yield from self._slabs(scan, region, pieces)
 
@@ -108,18 +88,13 @@ class WindowPredictor:
         Args:
             scan: A `Scan`.
             boxes: As of `tiles`.
-            part: Which windows are predicted: of `(k, n)` every n-th from the
-                k-th on, counted from 0.
+            part: As of `Predictor`.
 
         Yields:
             `(start, probabilities)`: first voxel of a window and float32
             `(*sides, classes)`.
         """
-        if scan.num_channels != self.num_channels:
-            raise ValueError(
-                f"The model was made for {self.num_channels} "
-                f"channel(s). Received a scan of {scan.num_channels}."
-            )
+        self.check_channels(scan)
         places = (
             start
             for region in self._regions(scan, boxes)
@@ -137,15 +112,7 @@ class WindowPredictor:
         return math.prod(self.sides) * self._num_windows(scan, boxes)
 
     def multiplications(self, scan, boxes=None):
-        """What `tiles` multiplies, counted from its shapes.
-
-        Args:
-            scan: A `Scan`.
-            boxes: As of `tiles`.
-
-        Returns:
-            int.
-        """
+        """As of `Predictor`."""
         return self._multiplications * self._num_windows(scan, boxes)
 
     def _num_windows(self, scan, boxes):

@@ -31,7 +31,7 @@ class SegmentationModel(keras.Model):
         Raises:
             ValueError: If `metadata` does not say it.
         """
-        return _geometry_from(self.metadata or {})
+        return geometry_from(self.metadata or {})
 
     def get_config(self):
         config = super().get_config()
@@ -68,7 +68,18 @@ def geometry_of(model):
     )
 
 
-def _geometry_from(metadata):
+def geometry_from(metadata):
+    """The geometry that the metadata of a model describe.
+
+    Args:
+        metadata: As of `SegmentationModel`.
+
+    Returns:
+        A `Geometry`.
+
+    Raises:
+        ValueError: If they describe none.
+    """
     if "context_width" in metadata:
         return DualPathGeometry(context_width=metadata["context_width"])
     ndim, multiple = metadata.get("ndim"), metadata.get("multiple", 1)

@@ -68,6 +68,7 @@ def with_geometry(model, geometry, *, from_logits=False, name=None):
         "multiple": geometry.multiple,
         "halo": geometry.halo,
         "patch_size": geometry.patch_size,
+        "probabilities": True,
     }
     if geometry.axis is not None:
         result.metadata["axis"] = geometry.axis

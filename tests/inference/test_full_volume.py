@@ -164,5 +164,5 @@ def test_arrays_and_foreign_models_are_refused():
     with pytest.raises(ValueError, match="must be a `Volume`.*ndarray"):
         predict_volume(None, array)
     foreign = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
-    with pytest.raises(ValueError, match="of `keras_isample.models`"):
+    with pytest.raises(ValueError, match="must carry a geometry"):
         predict_volume(foreign, Volume(array, np.eye(4)))

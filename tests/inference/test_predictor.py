@@ -15,9 +15,14 @@ from keras_isample.inference.plain import PlainPredictor
 from keras_isample.inference.predictor import share_among
 from keras_isample.inference.predictor import tile_memory_of_scan
 from keras_isample.inference.slices import SlicePredictor
+from keras_isample.inference.windows import WindowPredictor
+from keras_isample.models import PlainGeometry
+from keras_isample.models import SliceGeometry
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
 from keras_isample.models import unet3plus
+from keras_isample.models import with_geometry
+from keras_isample.volumes.scan import Scan
 
 VOLUME = (None, None, None, 1)
 
@@ -82,7 +87,7 @@ def test_a_model_that_is_no_longer_used_is_freed():
 def test_a_model_of_other_origin_is_refused():
     x = keras.Input((2,))
     model = keras.Model(x, keras.layers.Dense(2)(x))
-    with pytest.raises(ValueError, match="`model` must be built by"):
+    with pytest.raises(ValueError, match="`model` must carry a geometry"):
         predictor_for(model)
 
 
@@ -108,11 +113,60 @@ def test_a_network_of_one_image_is_freed_too(sides):
     assert alive() is None
 
 
-def test_an_unknown_network_is_named():
-    model = unet(2, filters=(2, 3))
-    model.metadata["network"] = "v-net"
-    with pytest.raises(ValueError, match="of network 'v-net'"):
-        predictor_for(model)
+@pytest.mark.parametrize(
+    "sides, geometry, kind",
+    [
+        (VOLUME[:3], PlainGeometry(8, halo=1), PlainPredictor),
+        (VOLUME[:3], PlainGeometry(8), WindowPredictor),
+        ((None, None), SliceGeometry(8), SlicePredictor),
+        ((8, 8), SliceGeometry(8), WindowPredictor),
+    ],
+)
+def test_the_geometry_chooses_the_predictor(sides, geometry, kind):
+    image = keras.Input((*sides, 1))
+    x = keras.layers.Dense(2)(image)
+    model = with_geometry(keras.Model(image, x), geometry, from_logits=True)
+    assert type(predictor_for(model)) is kind
+
+
+class Elsewhere(keras.layers.Layer):
+    """A layer that nobody can make a copy of."""
+
+    def __init__(self, maps):
+        super().__init__()
+        self.conv = keras.layers.Conv3D(maps, 5, padding="same")
+        self.norm = keras.layers.BatchNormalization()
+
+    def call(self, x):
+        return keras.ops.relu(self.norm(self.conv(x)))
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_network_from_elsewhere_in_tiles_is_one_pass(copied, randomize):
+    """With batch normalization, and a reach of 5 voxels."""
+    image = keras.Input(VOLUME)
+    if copied:
+        x = keras.layers.Conv3D(4, 5, padding="same")(image)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    else:
+        x = Elsewhere(4)(image)
+    x = keras.layers.Conv3D(4, 3, padding="same", dilation_rate=3)(x)
+    x = keras.layers.Conv3D(3, 1)(x)
+    model = with_geometry(
+        keras.Model(image, x), PlainGeometry(16, halo=5), from_logits=True
+    )
+    randomize(model)
+    values = np.random.default_rng(0).integers(-99, 99, (1, 23, 31, 27))
+    scan = Scan(values.astype(np.int16), (0.01,), (0.0,), (0,))
+    predictor = PlainPredictor(model, 300_000)
+    tiles = list(predictor.tiles(scan))
+    assert len(tiles) > 8
+    whole = model.predict_on_batch(scan.read([0] * 3, scan.shape)[None])[0]
+    for start, tile in tiles:
+        part = tuple(
+            slice(a, a + n) for a, n in zip(start, tile.shape, strict=False)
+        )
+        np.testing.assert_allclose(tile, whole[part], atol=1e-5)
 
 
 @pytest.mark.parametrize(

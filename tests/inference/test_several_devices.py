@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from keras_isample.inference.base import Predictor
 from keras_isample.inference.several_devices import SharingPredictor
 
 # Devices are made when TensorFlow starts: a process of its own.
@@ -123,7 +124,7 @@ def test_tiles_and_maps_of_two_and_three_devices_are_those_of_one():
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-class Numbers:
+class Numbers(Predictor):
     """A predictor whose tiles are numbers; the `wrong`-th one fails."""
 
     num_classes = 2
@@ -132,7 +133,7 @@ class Numbers:
         self.wrong = wrong
         self.made = [] if made is None else made
 
-    def tiles(self, scan, boxes=None, *, part=(0, 1)):
+    def pieces(self, scan, boxes=None, part=(0, 1)):
         value = np.zeros(1)
         for number in range(*part[:1], scan, part[1]):
             if number == self.wrong:

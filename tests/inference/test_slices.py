@@ -114,7 +114,7 @@ def test_the_axis_may_be_told_after_the_predictor_is_made(randomize):
     result, _ = assembled(predictor, scan)
     assert result == pytest.approx(one_by_one(model, scan, 0), abs=1e-5)
     model.metadata["axis"] = "axial"
-    with pytest.raises(ValueError, match='"axis" 0, 1 or 2'):
+    with pytest.raises(ValueError, match="`axis` must be 0, 1 or 2"):
         next(predictor.tiles(scan))
 
 
