@@ -13,7 +13,8 @@ PACKAGE = "keras_isample"
 LEVELS = [
     ("errors", "processor", "progress", "registries", "version"),
     ("volumes",),
-    ("data", "metrics", "models", "losses", "config", "figures"),
+    ("models", "losses"),
+    ("data", "metrics", "config", "figures"),
     ("sampling", "inference"),
     ("callbacks",),
     ("training",),

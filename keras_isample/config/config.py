@@ -62,12 +62,13 @@ class Config:
                 "Use more --epochs, or a shorter schedule",
             )
         if (
-            self.network.network == "dual-path"
+            self.network.sees_slices is False
             and self.sampling.augmentation == "cardiac"
         ):
             raise InputError(
                 "--augmentation",
-                "is cardiac, which is for slices, and dual-path sees volumes",
+                "is cardiac, which is for slices, and "
+                f"{self.network.network} sees volumes",
                 "Leave it away, or use --network unet",
             )
         self._check_shares()
@@ -175,7 +176,7 @@ class Config:
                 "See keras-isample fit --help",
             )
         network, loss = groups["network"], groups["loss"]
-        if network.network == "dual-path" and network.patch_size == "auto":
+        if network.sees_slices is False and network.patch_size == "auto":
             groups["network"] = replace(network, patch_size=network.side(None))
         data = groups["data"]
         if data.spacing == "auto" and network.sees_slices is not None:

@@ -5,24 +5,7 @@ from dataclasses import dataclass
 from keras_isample.config.settings import Group
 from keras_isample.config.settings import setting
 from keras_isample.errors import InputError
-
-LOSSES = (
-    "ce",
-    "wce",
-    "dice",
-    "wdice",
-    "focal",
-    "dice-focal",
-    "ce-dice",
-    "wce-dice",
-    "wce-wdice",
-    "boundary-ce",
-    "boundary-ce-dice",
-)
-"""Names of the losses; `w` marks parts that weigh the classes."""
-
-_WEIGHTED = ("wce", "wdice", "wce-dice", "wce-wdice")
-_UNWEIGHTED = ("ce", "dice", "ce-dice")
+from keras_isample.registries import LOSSES
 
 
 @dataclass(frozen=True)
@@ -54,18 +37,19 @@ class LossConfig(Group):
 
     def _check(self):
         names = [name for name, _ in self.stages(1000)]
-        weighted = [name for name in names if name in _WEIGHTED]
+        weighted = [name for name in names if LOSSES[name].needs_weights]
         if weighted and self.class_weights == "none":
             raise InputError(
                 "--class-weights",
                 f"is none, but {weighted[0]} weighs the classes",
                 "Use median-frequency or effective-number",
             )
-        if self.class_weights != "none" and set(names) <= set(_UNWEIGHTED):
+        takes = [name for name in names if LOSSES[name].weighted]
+        if self.class_weights != "none" and not takes:
             raise InputError(
                 "--class-weights",
                 f"is {self.class_weights}, but {names[0]} has no weights",
-                f"Use --loss {_weighted_form(names[0])}, or leave it away",
+                _cure_without_weights(names[0]),
             )
         if self.loss_transition != "step" and len(names) == 1:
             raise InputError(
@@ -121,8 +105,9 @@ def _stage(text):
     return name.strip(), int(start)
 
 
-def _weighted_form(name):
-    return {"ce": "wce", "dice": "wdice", "ce-dice": "wce-wdice"}[name]
+def _cure_without_weights(name):
+    form = LOSSES[name].weighted_form
+    return f"Use --loss {form}, or leave it away" if form else "Leave it away"
 
 
 def _unreadable(text):

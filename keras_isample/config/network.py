@@ -6,12 +6,8 @@ from keras_isample.config.settings import Group
 from keras_isample.config.settings import check_range
 from keras_isample.config.settings import setting
 from keras_isample.errors import InputError
-
-PATCH_SIZES = {"dual-path": 8, "unet": 64, "unet3plus": 64}
-"""Sides of labeled patches of networks that see volumes."""
-
-MULTIPLES = {"unet": 8, "unet3plus": 16, "deeplab-v3": 8}
-"""What the poolings and strides of the others halve evenly."""
+from keras_isample.registries import NETWORKS
+from keras_isample.registries.networks import names_for_slices
 
 
 @dataclass(frozen=True)
@@ -22,7 +18,7 @@ class NetworkConfig(Group):
         "dual-path",
         "dual-path: 3D. unet, unet3plus: 3D, or 2D with --axis. deeplab-v3: "
         "2D.",
-        ("dual-path", "unet", "unet3plus", "deeplab-v3"),
+        NETWORKS,
     )
     width: "float" = setting(1.0, "Factor of all numbers of maps.")
     patch_size: "int | str" = setting(
@@ -47,39 +43,27 @@ class NetworkConfig(Group):
 
     def _check(self):
         check_range(self, "width", 0, above=True)
-        size = self.patch_size
-        if isinstance(size, str):
-            if size == "full" and self.network == "dual-path":
-                raise InputError(
-                    "--patch-size",
-                    "is full, but dual-path sees volumes",
-                    "Use --network unet, unet3plus or deeplab-v3",
-                )
-        elif size < 1:
+        spec = NETWORKS[self.network]
+        size, multiple = self.patch_size, spec.multiple
+        if size == "full" and spec.sees_volumes_only:
             raise InputError(
                 "--patch-size",
-                f"must be positive, got {size}",
-                f"Use {PATCH_SIZES.get(self.network, 64)}",
+                f"is full, but {self.network} sees volumes",
+                f"Use --network {names_for_slices()}",
             )
-        elif self.network == "dual-path" and size % 4:
+        if isinstance(size, int) and (size < 1 or size % multiple):
+            near = max(multiple, multiple * round(size / multiple))
             raise InputError(
                 "--patch-size",
-                f"must be a positive multiple of 4, got {size}",
-                f"Use {max(4, 4 * round(size / 4))}",
+                f"must be a positive multiple of {multiple} for "
+                f"{self.network}, got {size}",
+                f"Use {near if size > 0 else spec.patch_size}",
             )
-        elif self.network in MULTIPLES and size % MULTIPLES[self.network]:
-            multiple = MULTIPLES[self.network]
-            raise InputError(
-                "--patch-size",
-                f"must be a multiple of {multiple} for {self.network}, got "
-                f"{size}",
-                f"Use {max(multiple, multiple * round(size / multiple))}",
-            )
-        if self.network == "dual-path" and self.axis != "none":
+        if spec.sees_volumes_only and self.axis != "none":
             raise InputError(
                 "--axis",
-                f"is {self.axis}, but dual-path sees volumes",
-                "Use --network unet, unet3plus or deeplab-v3",
+                f"is {self.axis}, but {self.network} sees volumes",
+                f"Use --network {names_for_slices()}",
             )
 
     @property
@@ -87,11 +71,11 @@ class NetworkConfig(Group):
         """Whether the network is 2D; `None` if it is where the images are."""
         if (
             self.axis != "none"
-            or self.network == "deeplab-v3"
+            or NETWORKS[self.network].sees_slices_only
             or self.patch_size == "full"
         ):
             return True
-        return False if self.network == "dual-path" else None
+        return False if NETWORKS[self.network].sees_volumes_only else None
 
     def side(self, axis):
         """Side of the labeled patch in voxels, or `"full"`.
@@ -101,4 +85,6 @@ class NetworkConfig(Group):
         """
         if self.patch_size != "auto":
             return self.patch_size
-        return "full" if axis is not None else PATCH_SIZES[self.network]
+        if axis is not None:
+            return "full"
+        return NETWORKS[self.network].patch_size

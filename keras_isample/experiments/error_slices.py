@@ -9,7 +9,7 @@ from keras_isample.data.preparation import prepare_case
 from keras_isample.figures.error_map_slices import ErrorMapRow
 from keras_isample.figures.error_map_slices import draw_error_map_slices
 from keras_isample.inference.predictor import predictor_for
-from keras_isample.sampling.error_maps import voxel_errors
+from keras_isample.losses.labels import voxel_errors
 from keras_isample.training.run_data import open_cohort
 
 _SOFT_TISSUE_HU = (-160, 240)

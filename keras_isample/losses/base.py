@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_isample.losses.targets import check_merged_classes
-from keras_isample.losses.targets import make_targets
+from keras_isample.losses.labels import check_merged_classes
+from keras_isample.losses.labels import make_targets
 
 
 class PerExampleLoss(keras.losses.Loss):
@@ -56,7 +56,7 @@ class SegmentationLoss(PerExampleLoss):
         from_logits: Whether `y_pred` holds logits, not probabilities.
         ignore_label: Integer label of voxels without weight, or `None`.
         merged_classes: For partially annotated cases, a tuple of classes for
-            each annotation set; see `keras_isample.losses.targets`. An
+            each annotation set; see `keras_isample.losses.labels`. An
             example of a set that is not listed is taken as fully annotated.
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss.

@@ -11,7 +11,7 @@ from keras_isample.losses.base import SegmentationLoss
 from keras_isample.losses.base import check_class_weights
 from keras_isample.losses.base import weighted_mean
 from keras_isample.losses.base import weights_of_classes
-from keras_isample.losses.targets import log_probabilities
+from keras_isample.losses.labels import log_probabilities
 
 
 @keras.saving.register_keras_serializable(package="keras_isample")
@@ -28,7 +28,7 @@ class CrossEntropy(SegmentationLoss):
     the sum nor in the number of voxels. An example without any other voxel
     has loss 0. Computed in float32 whatever the type of the predictions.
 
-    In a partially annotated example (see `keras_isample.losses.targets`) the
+    In a partially annotated example (see `keras_isample.losses.labels`) the
     loss of a background voxel is `-log(p_0 + sum of p of merged classes)`.
 
     Args:

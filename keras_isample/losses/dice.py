@@ -10,8 +10,8 @@ from keras import ops
 from keras_isample.losses.base import SegmentationLoss
 from keras_isample.losses.base import check_class_weights
 from keras_isample.losses.base import weights_of_classes
-from keras_isample.losses.targets import fold
-from keras_isample.losses.targets import probabilities
+from keras_isample.losses.labels import fold
+from keras_isample.losses.labels import probabilities
 
 ABSENT = ("skip", "smooth")
 
@@ -34,7 +34,7 @@ class Dice(SegmentationLoss):
 
     Each voxel counts `sample_weight` times in the three sums, ignored voxels
     not at all. In a partially annotated example (see
-    `keras_isample.losses.targets`) the merged classes are absent and part of
+    `keras_isample.losses.labels`) the merged classes are absent and part of
     the background.
 
     Args:

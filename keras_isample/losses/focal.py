@@ -11,7 +11,7 @@ from keras_isample.losses.base import SegmentationLoss
 from keras_isample.losses.base import check_class_weights
 from keras_isample.losses.base import weighted_mean
 from keras_isample.losses.base import weights_of_classes
-from keras_isample.losses.targets import log_probabilities
+from keras_isample.losses.labels import log_probabilities
 
 _SMALLEST = 1e-7
 """Of 1 - p: keeps the slope of a power below 1 finite at p = 1."""

@@ -1,32 +1,8 @@
 """Losses by the names of the command line."""
 
-from keras_isample.losses.boundary_cross_entropy import BoundaryCrossEntropy
-from keras_isample.losses.combined import CEDice
-from keras_isample.losses.combined import DiceFocal
-from keras_isample.losses.cross_entropy import CrossEntropy
-from keras_isample.losses.dice import Dice
-from keras_isample.losses.focal import Focal
-
-
-def _quicknat_loss(**options):
-    return CEDice(boundary="gradient", **options)
-
-
-# Each with the arguments that take the class weights, if any.
-_LOSSES = {
-    "ce": (CrossEntropy, ()),
-    "wce": (CrossEntropy, ("class_weights",)),
-    "dice": (Dice, ()),
-    "wdice": (Dice, ("class_weights",)),
-    "focal": (Focal, ("class_weights",)),
-    "dice-focal": (DiceFocal, ("focal_class_weights",)),
-    "ce-dice": (CEDice, ()),
-    "wce-dice": (CEDice, ("ce_class_weights",)),
-    "wce-wdice": (CEDice, ("ce_class_weights", "dice_class_weights")),
-    "boundary-ce": (BoundaryCrossEntropy, ("class_weights",)),
-    "boundary-ce-dice": (_quicknat_loss, ("ce_class_weights",)),
-}
-LOSS_NAMES = tuple(_LOSSES)
+from keras_isample.losses.adapted import adapted
+from keras_isample.losses.base import PerExampleLoss
+from keras_isample.registries import LOSSES
 
 
 def make_loss(name, class_weights=None, merged_classes=(), **options):
@@ -42,30 +18,32 @@ def make_loss(name, class_weights=None, merged_classes=(), **options):
     and `ce-dice`, so that all stages of a schedule can be made with the same
     ones.
 
+    A loss from elsewhere, see `register_loss`, is returned as `AdaptedLoss`.
+
     Args:
-        name: One of `LOSS_NAMES`.
+        name: One of `registries.LOSSES`.
         class_weights: One float per class, background first, or `None`.
         merged_classes: A tuple of classes for each annotation set; see
-            `keras_isample.losses.targets`.
+            `keras_isample.losses.labels`.
         **options: More arguments of the loss, such as `from_logits`.
 
     Raises:
         ValueError: If there is no such name, or it needs class weights.
     """
-    if name not in _LOSSES:
-        raise ValueError(
-            f"Argument `name` must be one of {', '.join(LOSS_NAMES)}. "
-            f"Received: name={name!r}."
-        )
-    if name.startswith("w") and class_weights is None:
+    spec = LOSSES[name]
+    if spec.needs_weights and class_weights is None:
         raise ValueError(
             f"The loss {name} needs class weights. Give `class_weights`, for "
-            "instance those of `median_frequency_weights`, or use "
-            f"{name.replace('w', '')}."
+            "instance those of `median_frequency_weights`."
         )
-    loss, weighted = _LOSSES[name]
-    return loss(
-        merged_classes=merged_classes,
-        **dict.fromkeys(weighted, class_weights),
-        **options,
-    )
+    if isinstance(spec.maker, str):
+        return spec.make(
+            class_weights, merged_classes=merged_classes, **options
+        )
+    loss = spec.make(class_weights, **options)
+    if isinstance(loss, PerExampleLoss) and merged_classes:
+        # One of ours with arguments of its own.
+        loss = spec.make(
+            class_weights, merged_classes=merged_classes, **options
+        )
+    return adapted(loss, merged_classes)

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_isample.losses.base import PerExampleLoss
+from keras_isample.losses.weighted_sum import WeightedSum
 
 TRANSITIONS = ("step", "linear")
 
 
 @keras.saving.register_keras_serializable(package="keras_isample")
-class ScheduledLoss(PerExampleLoss):
+class ScheduledLoss(WeightedSum):
     """A sum of losses whose weights change from epoch to epoch.
 
     With `transition="step"` each loss is the only one from its start to the
@@ -30,7 +30,8 @@ class ScheduledLoss(PerExampleLoss):
     All losses are computed at every step, whatever their weights.
 
     Args:
-        losses: Losses of this package, in order.
+        losses: Keras losses, of this package or not, in order; see
+            `AdaptedLoss`.
         starts: The epoch at which each begins, from 0, increasing.
         transition: `"step"` or `"linear"`.
         reduction: As in `keras.losses.Loss`; that of the parts is not used.
@@ -63,16 +64,18 @@ class ScheduledLoss(PerExampleLoss):
         name="scheduled",
         dtype=None,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        _check_losses(losses)
+        if any(isinstance(loss, ScheduledLoss) for loss in losses):
+            raise ValueError(
+                "Argument `losses` must not hold a loss that is scheduled "
+                f"itself. Received: {losses}."
+            )
         starts = _checked_starts(starts, len(losses))
+        super().__init__(losses, reduction=reduction, name=name, dtype=dtype)
         if transition not in TRANSITIONS:
             raise ValueError(
                 f"Argument `transition` must be one of {TRANSITIONS}. "
                 f"Received: transition={transition!r}."
             )
-        self.losses = list(losses)
-        self.merged_classes = self.losses[0].merged_classes
         self.starts = starts
         self.transition = transition
         self.weights = keras.Variable(
@@ -98,44 +101,17 @@ class ScheduledLoss(PerExampleLoss):
             weights[current : current + 2] = 1 - share, share
         return weights
 
-    def call(self, y_true, y_pred, voxel_weight=None):
-        values = [
-            loss.call(y_true, y_pred, voxel_weight) for loss in self.losses
-        ]
+    def weights_in_force(self):
+        """The variable's value, a scalar tensor for each loss."""
         weights = ops.convert_to_tensor(self.weights)
-        return sum(weights[i] * value for i, value in enumerate(values))
+        return [weights[i] for i in range(len(self.losses))]
 
     def get_config(self):
         config = super().get_config()
-        config["losses"] = [
-            keras.saving.serialize_keras_object(loss) for loss in self.losses
-        ]
+        del config["weights"]
         config["starts"] = self.starts
         config["transition"] = self.transition
         return config
-
-    @classmethod
-    def from_config(cls, config):
-        losses = [
-            keras.saving.deserialize_keras_object(loss)
-            for loss in config["losses"]
-        ]
-        return cls(**{**config, "losses": losses})
-
-
-def _check_losses(losses):
-    for loss in losses:
-        ours = isinstance(loss, PerExampleLoss)
-        if not ours or isinstance(loss, ScheduledLoss):
-            raise ValueError(
-                "Argument `losses` must hold losses of keras_isample.losses, "
-                f"none of them scheduled itself. Received: {loss!r}."
-            )
-    if len({loss.merged_classes for loss in losses}) > 1:
-        raise ValueError(
-            "Argument `losses` must hold losses of the same merged_classes. "
-            f"Received: {[loss.merged_classes for loss in losses]}."
-        )
 
 
 def _checked_starts(starts, count):

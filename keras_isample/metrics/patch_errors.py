@@ -1,8 +1,9 @@
 """What the network got wrong in the newest batch, voxel by voxel."""
 
 import keras
-import numpy as np
 from keras import ops
+
+from keras_isample.losses.labels import label_errors
 
 
 @keras.saving.register_keras_serializable(package="keras_isample")
@@ -44,22 +45,8 @@ class PatchErrors(keras.metrics.Metric):
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        members = self._members(ops.cast(y_true, "int32"), y_pred.shape[-1])
-        true = ops.sum(members * ops.cast(y_pred, "float32"), axis=-1)
-        self.errors.assign(ops.reshape(1.0 - true, self.batch_shape))
-
-    def _members(self, y_true, num_classes):
-        """1 for each class that is right at a voxel, otherwise 0."""
-        if not self.merged_classes:
-            return ops.one_hot(y_true, num_classes, dtype="float32")
-        labels, row = y_true % 256, y_true // 256
-        right = ops.one_hot(labels, num_classes, dtype="float32")
-        others = np.zeros((1 + len(self.merged_classes), num_classes))
-        for number, merged in enumerate(self.merged_classes, start=1):
-            others[number, list(merged)] = 1
-        others = ops.convert_to_tensor(others, "float32")
-        background = ops.cast(ops.equal(labels, 0), "float32")
-        return right + background[..., None] * ops.take(others, row, axis=0)
+        errors = label_errors(y_true, y_pred, self.merged_classes)
+        self.errors.assign(ops.reshape(errors, self.batch_shape))
 
     def result(self):
         return ops.mean(self.errors)

@@ -87,6 +87,12 @@ for _name, _spec in {
     NETWORKS.register(_name, _spec)
 
 
+def names_for_slices() -> str:
+    """Names of the networks that can be built for slices, for messages."""
+    names = [n for n in NETWORKS if not NETWORKS[n].sees_volumes_only]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def register_network(
     name: str,
     builder: Callable[..., Any],

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_isample.losses.labels import voxel_errors
 from keras_isample.sampling.acceptance import LEVELS
 from keras_isample.sampling.acceptance import acceptance_probability
 from keras_isample.sampling.error_map import SLOT
@@ -380,24 +381,6 @@ def stored_errors(case, tiles, seed):
         true = case.trained_labels(labels[place]).astype(np.int64)
         errors = voxel_errors(true, probabilities, case.merged)
         yield start, round_errors(errors, (*seed, *start))
-
-
-def voxel_errors(labels, probabilities, merged=()):
-    """E = 1 - p(true class) of some voxels of a case.
-
-    Args:
-        labels: Their classes as trained, int64 `(...)`.
-        probabilities: float, `(..., classes)`, all classes.
-        merged: Classes that count as background in the case.
-
-    Returns:
-        float `(...)`.
-    """
-    true = np.take_along_axis(probabilities, labels[..., None], axis=-1)[..., 0]
-    if merged:
-        others = probabilities[..., list(merged)].sum(axis=-1)
-        true = np.where(labels == 0, true + others, true)
-    return 1.0 - true
 
 
 def round_errors(errors, seed):

@@ -2,15 +2,12 @@
 
 In a case where classes were not annotated, they and the background count as
 one class (`partial="merge"`). The loss has to know which: where any case of a
-sampler is so, its labels are `label + 256 * s`, where `s` is 0 for a case that
-was wholly annotated, and otherwise the classes are `merged_classes[s - 1]`.
-What lies outside of the scan stays 255 in every case.
+sampler is so, its labels are coded as `losses.labels` says.
 """
 
 import numpy as np
 
-OUTSIDE_LABEL = 255
-"""Label of what lies outside of the scan; the loss ignores it."""
+from keras_isample.losses.labels import label_codes
 
 
 def merged_classes(cases):
@@ -25,7 +22,7 @@ def merged_classes(cases):
     return tuple(sorted({case.merged for case in cases if case.merged}))
 
 
-def label_codes(cases):
+def case_codes(cases):
     """How the stored labels of each case are coded.
 
     Args:
@@ -35,12 +32,7 @@ def label_codes(cases):
         `(sets, codes)`, int32. Case i has the set `s = sets[i]`, and its voxels
         of label k become `codes[s, k]`; shape of codes `(different s, 256)`.
     """
-    different = ((), *merged_classes(cases))
-    number = {merged: s for s, merged in enumerate(different)}
+    different = merged_classes(cases)
+    number = {merged: s for s, merged in enumerate(((), *different))}
     sets = np.array([number[case.merged] for case in cases], np.int32)
-    codes = np.tile(np.arange(256, dtype=np.int32), (len(different), 1))
-    for s, merged in enumerate(different):
-        codes[s, list(merged)] = 0
-        codes[s] += 256 * s
-    codes[:, OUTSIDE_LABEL] = OUTSIDE_LABEL
-    return sets, codes
+    return sets, label_codes(different)

@@ -8,11 +8,11 @@ center by one matrix, and interpolated.
 import numpy as np
 import tensorflow as tf
 
+from keras_isample.losses.labels import OUTSIDE_LABEL
 from keras_isample.sampling.interpolation import interpolate
 from keras_isample.sampling.interpolation import nearest
 from keras_isample.sampling.interpolation import normalize
-from keras_isample.sampling.merged_labels import OUTSIDE_LABEL
-from keras_isample.sampling.merged_labels import label_codes
+from keras_isample.sampling.merged_labels import case_codes
 
 _BOX_BYTES = 16 << 20
 """About how many bytes of boxes are cut at a time: what stays in caches and is
@@ -40,7 +40,7 @@ class PatchReader:
         cases = mapped.cases
         self._scales = np.array([c.scales for c in cases], np.float32)
         self._offsets = np.array([c.offsets for c in cases], np.float32)
-        self._sets, self._codes = label_codes(cases)
+        self._sets, self._codes = case_codes(cases)
 
     def read_batch(self, case, center, matrix):
         """Reads patches, in a graph or eagerly.
@@ -55,7 +55,7 @@ class PatchReader:
             `(inputs, labels)`: normalized float32 `(batch, *size, channels)`,
             a tuple of them if the geometry has several inputs; uint8
             `(batch, *size)`, `OUTSIDE_LABEL` outside of the scan. If any case
-            has merged classes the labels are coded (`label_codes`), int32.
+            has merged classes the labels are coded (`losses.labels`), int32.
             Slices come without the axis that they lie across.
         """
         scale = tf.gather(tf.constant(self._scales), case)

@@ -21,6 +21,7 @@ from keras_isample.data.preparation import prepare_cohort
 from keras_isample.data.slice_axis import all_single_slices
 from keras_isample.data.slice_axis import slice_axis
 from keras_isample.inference.tile_memory import plain_tile_memory
+from keras_isample.registries.networks import names_for_slices
 
 log = logging.getLogger(__name__)
 
@@ -187,11 +188,13 @@ def _refitted(cohort, parts):
 def _axis(config, train, cases):
     """The axis that slices lie across, or `None` for volumes."""
     settings = config.network
-    if settings.network == "dual-path":
+    if settings.sees_slices is False:
         if all_single_slices(cases):
             log.warning(
-                "the images are 2D, and dual-path sees volumes; networks for "
-                "slices are --network unet, unet3plus and deeplab-v3."
+                "the images are 2D, and %s sees volumes; networks for slices "
+                "are --network %s.",
+                settings.network,
+                names_for_slices(),
             )
         return None
     if settings.sees_slices:

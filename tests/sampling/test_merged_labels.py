@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from keras_isample.models import PlainGeometry
 from keras_isample.sampling import ISample
-from keras_isample.sampling.merged_labels import label_codes
+from keras_isample.sampling.merged_labels import case_codes
 from keras_isample.sampling.merged_labels import merged_classes
 
 SHAPE = (7, 6, 5)
@@ -56,7 +56,7 @@ def test_sets_are_different_and_sorted(cases):
 
 
 def test_codes_of_each_set(cases):
-    sets, codes = label_codes(cases)
+    sets, codes = case_codes(cases)
     assert sets.tolist() == [0, 2, 1, 2]
     assert codes[:, :4].tolist() == [
         [0, 1, 2, 3],

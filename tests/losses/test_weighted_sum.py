@@ -1,5 +1,6 @@
-"""Sums of two losses are the sums of their values."""
+"""Sums of losses are the sums of their values."""
 
+import keras
 import pytest
 
 from keras_isample.losses import BoundaryCrossEntropy
@@ -8,6 +9,7 @@ from keras_isample.losses import CrossEntropy
 from keras_isample.losses import Dice
 from keras_isample.losses import DiceFocal
 from keras_isample.losses import Focal
+from keras_isample.losses import WeightedSum
 
 ONE = [0.5, 1.0, 2.0, 1.0]
 TWO = [0.1, 3.0, 1.0, 1.0]
@@ -112,3 +114,27 @@ def test_config_keeps_all_arguments(batch):
         config = loss(**options, **own).get_config()
         assert {name: config[name] for name in options} == options
         assert {name: config[name] for name in own} == own
+
+
+def test_any_losses_are_summed(batch):
+    tversky = keras.losses.Tversky(alpha=0.3, beta=0.7)
+    loss = WeightedSum([CrossEntropy(), tversky], [0.5, 2.0])
+    ce, other = (float(part(*batch)) for part in loss.losses)
+    assert float(loss(*batch)) == pytest.approx(0.5 * ce + 2 * other, rel=1e-6)
+
+
+def test_weights_are_1_by_default_and_fit_the_losses():
+    assert WeightedSum([Dice(), Focal()]).weights == [1.0, 1.0]
+    for weights in ([1.0], [1.0, -1.0]):
+        with pytest.raises(ValueError, match="`weights`"):
+            WeightedSum([Dice(), Focal()], weights)
+    with pytest.raises(ValueError, match="`losses`"):
+        WeightedSum([])
+
+
+def test_a_sum_round_trips():
+    loss = WeightedSum([Dice(epsilon=0.5), keras.losses.Dice()], [1.0, 3.0])
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert again.get_config() == loss.get_config()
+    assert again.losses[0].epsilon == 0.5
+    assert isinstance(again.losses[1].loss, keras.losses.Dice)

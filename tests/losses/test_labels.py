@@ -5,9 +5,11 @@ import pytest
 from keras import ops
 
 from keras_isample.losses import CrossEntropy
-from keras_isample.losses.targets import decode_labels
-from keras_isample.losses.targets import make_targets
-from keras_isample.losses.targets import true_class_probability
+from keras_isample.losses.labels import decode_labels
+from keras_isample.losses.labels import label_codes
+from keras_isample.losses.labels import label_errors
+from keras_isample.losses.labels import make_targets
+from keras_isample.losses.labels import voxel_errors
 
 P = np.array([[[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]]], "float32")
 
@@ -16,8 +18,8 @@ def decoded(labels, **options):
     return [ops.convert_to_numpy(x) for x in decode_labels(labels, **options)]
 
 
-def probability(labels, p=P, **options):
-    result = true_class_probability(np.array(labels), p, **options)
+def errors(labels, p=P, **options):
+    result = label_errors(np.array(labels), p, **options)
     return ops.convert_to_numpy(result)
 
 
@@ -61,47 +63,59 @@ def test_labels_of_another_shape_are_refused(shape):
         make_targets(np.zeros(shape, "int32"), P)
 
 
-def test_probability_of_the_true_class():
-    assert probability([[0, 1, 2]])[0] == pytest.approx([0.5, 0.6, 0.6])
+def test_error_is_one_minus_the_probability_of_the_true_class():
+    assert errors([[0, 1, 2]])[0] == pytest.approx([0.5, 0.4, 0.4])
 
 
-def test_probability_of_ignored_voxels_and_of_no_class_is_0():
-    found = probability([[255, 7, 2]])[0]
-    assert found == pytest.approx([0, 0, 0.6])
+def test_labels_that_are_no_class_are_errors():
+    assert errors([[255, 7, 2]])[0] == pytest.approx([1, 1, 0.4])
 
 
 def test_background_of_a_partial_example_has_the_merged_classes():
     merged = ((1,), (1, 2))
-    one = probability([[256, 256, 258]], merged_classes=merged)[0]
-    assert one == pytest.approx([0.8, 0.7, 0.6])
-    two = probability([[512, 512, 255]], merged_classes=merged)[0]
-    assert two == pytest.approx([1.0, 1.0, 0.0])
-    none = probability([[0, 0, 2]], merged_classes=merged)[0]
-    assert none == pytest.approx([0.5, 0.1, 0.6])
+    one = errors([[256, 256, 258]], merged_classes=merged)[0]
+    assert one == pytest.approx([0.2, 0.3, 0.4])
+    two = errors([[512, 512, 255]], merged_classes=merged)[0]
+    assert two == pytest.approx([0.0, 0.0, 1.0], abs=1e-6)
+    none = errors([[0, 0, 2]], merged_classes=merged)[0]
+    assert none == pytest.approx([0.5, 0.9, 0.4])
 
 
 def test_voxel_labeled_as_a_merged_class_keeps_its_class():
-    found = probability([[257, 256, 258]], merged_classes=[[1]])[0]
-    assert found == pytest.approx([0.3, 0.7, 0.6])
+    found = errors([[257, 256, 258]], merged_classes=[[1]])[0]
+    assert found == pytest.approx([0.7, 0.3, 0.4])
 
 
 def test_set_that_is_not_listed_merges_nothing():
-    found = probability([[768, 768, 768]], merged_classes=[[1], [2]])[0]
-    assert found == pytest.approx([0.5, 0.1, 0.2])
+    found = errors([[768, 768, 768]], merged_classes=[[1], [2]])[0]
+    assert found == pytest.approx([0.5, 0.9, 0.8])
 
 
 def test_each_example_has_its_own_set():
     p = np.concatenate([P, P])
-    found = probability([[0, 0, 0], [256, 256, 256]], p, merged_classes=[[2]])
-    assert found[0] == pytest.approx([0.5, 0.1, 0.2])
-    assert found[1] == pytest.approx([0.7, 0.4, 0.8])
+    found = errors([[0, 0, 0], [256, 256, 256]], p, merged_classes=[[2]])
+    assert found[0] == pytest.approx([0.5, 0.9, 0.8])
+    assert found[1] == pytest.approx([0.3, 0.6, 0.2])
 
 
-def test_one_hot_and_trailing_axis_say_the_same():
+@pytest.mark.parametrize("merged", [(), (1,), (1, 2)])
+def test_errors_of_scans_are_those_of_patches(merged):
     labels = np.array([[0, 1, 2]])
-    expected = probability(labels)
-    assert probability(np.eye(3)[labels]) == pytest.approx(expected)
-    assert probability(labels[..., None]) == pytest.approx(expected)
+    codes = label_codes([merged] if merged else [])[-1][labels]
+    expected = errors(codes, merged_classes=[merged] if merged else ())
+    trained = codes % 256
+    found = voxel_errors(trained.astype(np.int64), P, merged)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_codes_of_a_set_are_apart_and_merged_classes_are_background():
+    codes = label_codes([(1,), (1, 2)])
+    assert codes[:, :4].tolist() == [
+        [0, 1, 2, 3],
+        [256, 256, 258, 259],
+        [512, 512, 512, 515],
+    ]
+    assert (codes[:, 255] == 255).all()
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -1,4 +1,4 @@
-"""What the labels say: true classes, voxel weights and merged classes.
+"""What the labels say: true classes, weights, merged classes; and E(x).
 
 Labels of partially annotated cases are coded as `class + 256 * s`. With s = 0
 the example is fully annotated; with s >= 1 the classes `merged_classes[s - 1]`
@@ -22,6 +22,9 @@ from keras import ops
 
 SET_STEP = 256
 """Difference between the codes of a class in two annotation sets."""
+
+OUTSIDE_LABEL = 255
+"""Label of what lies outside of the scan; losses ignore it."""
 
 _SMALLEST = 1e-30
 """Keeps log(p) finite. A voxel keeps its gradient up to a difference of 69
@@ -167,34 +170,73 @@ def fold(values, targets):
     return ops.concatenate([kept[..., :1] + moved, kept[..., 1:]], axis=-1)
 
 
-def true_class_probability(
-    y_true, probabilities, merged_classes=(), ignore_label=255
-):
-    """p(true class) of each voxel, as cross-entropy sees it.
+def label_errors(y_true, probabilities, merged_classes=()):
+    """E(x) = 1 - p(true class at x) of batches, as cross-entropy sees it.
+
+    The error of the isample papers (Algorithm 1). Where classes are merged with
+    the background, p(background) includes theirs.
 
     Args:
-        y_true: Integer or one-hot labels, as of `make_targets`.
+        y_true: Integer labels, `class + 256 * s`, shape `(batch, *spatial)`.
         probabilities: Shape `(batch, *spatial, num_classes)`.
         merged_classes: A tuple of classes for each annotation set.
-        ignore_label: Label of ignored voxels, or `None`.
 
     Returns:
-        float32, shape `(batch, *spatial)`; 0 for ignored voxels and for
-        labels that are no class.
+        float32, shape `(batch, *spatial)`; 1 for labels that are no class.
     """
-    merged_classes = check_merged_classes(merged_classes)
-    targets = make_targets(
-        y_true,
-        probabilities,
-        ignore_label=ignore_label,
-        merged_classes=merged_classes,
-    )
+    labels = ops.cast(y_true, "int32")
+    count = probabilities.shape[-1]
+    right = _one_hot(ops.mod(labels, SET_STEP), count)
+    if merged_classes:
+        merged = np.zeros((1 + len(merged_classes), count), "float32")
+        for number, classes in enumerate(merged_classes, start=1):
+            merged[number, list(classes)] = 1
+        sets = ops.floor_divide(labels, SET_STEP)
+        sets = ops.where(sets < len(merged), sets, 0)
+        others = ops.take(ops.convert_to_tensor(merged), sets, axis=0)
+        right = right + right[..., :1] * others
     p = ops.cast(probabilities, "float32")
-    true = ops.sum(targets.true * p, axis=-1)
-    if targets.merged is not None:
-        others = ops.sum(targets.merged * p, axis=-1)
-        true = true + targets.true[..., 0] * others
-    return true * targets.weight
+    return 1.0 - ops.sum(right * p, axis=-1)
+
+
+def voxel_errors(labels, probabilities, merged=()):
+    """E(x) = 1 - p(true class at x) of voxels of one case, in NumPy.
+
+    The same as `label_errors` for whole scans, which are predicted in tiles.
+
+    Args:
+        labels: Classes as trained, int64 `(...)`, all of them known.
+        probabilities: float, `(..., classes)`, all classes.
+        merged: Classes that count as background in the case.
+
+    Returns:
+        float `(...)`.
+    """
+    true = np.take_along_axis(probabilities, labels[..., None], axis=-1)[..., 0]
+    if merged:
+        others = probabilities[..., list(merged)].sum(axis=-1)
+        true = np.where(labels == 0, true + others, true)
+    return 1.0 - true
+
+
+def label_codes(sets):
+    """Codes of the classes in each annotation set.
+
+    Args:
+        sets: The `merged_classes`, one tuple of classes per annotation set.
+
+    Returns:
+        int32 `(1 + len(sets), 256)`: a voxel of label k in a case of set s has
+        the code `[s, k]`; the first row is that of cases that were wholly
+        annotated. Merged classes have the code of the background, and
+        `OUTSIDE_LABEL` stays as it is.
+    """
+    codes = np.tile(np.arange(SET_STEP, dtype=np.int32), (1 + len(sets), 1))
+    for s, merged in enumerate(sets, start=1):
+        codes[s, list(merged)] = 0
+        codes[s] += SET_STEP * s
+    codes[:, OUTSIDE_LABEL] = OUTSIDE_LABEL
+    return codes
 
 
 def check_merged_classes(merged_classes):
