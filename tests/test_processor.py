@@ -159,7 +159,7 @@ def test_children_inherit_it():
         "'import os; print(os.environ[\"TF_ENABLE_ONEDNN_OPTS\"])'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "keras-isample"],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
     )

@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 import types
 
 import pytest
@@ -16,7 +18,7 @@ PACKAGES = ["keras_isample"] + [
 
 # Names that programs use, from the page on what a user may rely on.
 PROMISED = """
-    data.read_cohort sampling.ISample sampling.ErrorMaps
+    load_model data.read_cohort sampling.ISample sampling.ErrorMaps
     models.deeplab_v3 models.dual_path_resnet models.resnet18
     models.unet models.unet3plus losses.CrossEntropy losses.Dice losses.Focal
     losses.DiceFocal losses.CEDice losses.ScheduledLoss
@@ -60,20 +62,55 @@ def test_all_is_sorted_and_can_be_imported(name):
         assert getattr(package, public) is not None
 
 
-def test_top_level_has_the_packages_and_one_error():
+def test_top_level_has_the_packages_one_error_and_one_function():
     assert public_names(keras_isample) <= set(keras_isample.__all__)
+    assert set(keras_isample.__all__) <= set(dir(keras_isample))
     packages = {name.rpartition(".")[2] for name in PACKAGES[1:]} - {"cli"}
     assert set(keras_isample.__all__) == packages | {
         "InputError",
         "__version__",
+        "load_model",
     }
+
+
+def test_nothing_is_imported_before_it_is_used():
+    program = (
+        "import sys, keras_isample as ki\n"
+        "before = set(sys.modules)\n"
+        "ki.volumes\n"
+        "print(*before)\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    before, after = (set(line.split()) for line in done.stdout.splitlines())
+    heavy = {"keras", "tensorflow", "numpy", "scipy", "nibabel"}
+    own = {name for name in before if name.startswith("keras_isample.")}
+    assert heavy.isdisjoint(before)
+    assert {name.partition(".")[2] for name in own} == {
+        "errors",
+        "processor",
+        "version",
+    }
+    assert "keras_isample.volumes" in after
+    assert {"keras", "tensorflow", "keras_isample.models"}.isdisjoint(after)
+
+
+def test_a_name_that_is_not_there_is_an_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        keras_isample.nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize("name", PROMISED.split())
 def test_promised_names_are_there(name):
-    package, public = name.split(".")
-    assert public in getattr(keras_isample, package).__all__
-    assert callable(getattr(getattr(keras_isample, package), public))
+    package, _, public = f"keras_isample.{name}".rpartition(".")
+    package = importlib.import_module(package)
+    assert public in package.__all__
+    assert callable(getattr(package, public))
 
 
 def test_leaked_module_would_be_seen():

@@ -16,7 +16,7 @@ from keras_isample.errors import InputError
 from keras_isample.metrics.evaluation import evaluate_labels
 from keras_isample.metrics.summary import summarize
 from keras_isample.metrics.summary import write_summary
-from keras_isample.training.model_files import load_model
+from keras_isample.models.loading import load_model
 from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.places import KnownFiles
 from keras_isample.volumes.writing import write_volume
@@ -86,7 +86,7 @@ def evaluate_run(
         )
     files = {case.name: out / label_file_name(case) for case in cohort.cases}
     _check_spared(files.values(), cohort)
-    model = load_model(run)
+    model = load_model(run, compile=False)
     odd = OddScans(model)
     failures = Failures()
     cases, side_cases = [], []

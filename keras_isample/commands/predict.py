@@ -23,8 +23,8 @@ from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference.full_volume import predict_volume
 from keras_isample.inference.tile_memory import TileMemoryError
-from keras_isample.training.model_files import load_model
-from keras_isample.training.model_files import model_file
+from keras_isample.models.loading import load_model
+from keras_isample.models.loading import model_file
 from keras_isample.training.networks import too_little_memory
 from keras_isample.volumes.components import keep_largest_in_scan
 from keras_isample.volumes.training_shape import CURE_OF_RUN
@@ -80,7 +80,7 @@ def predict(
             predict did not write for the same scan with the same model.
             Nothing has been written then.
     """
-    model = load_model(run)
+    model = load_model(run, compile=False)
     facts = Preprocessing.from_metadata(model.metadata)
     num_channels = model.metadata["num_channels"]
     failures = Failures()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from keras_isample.data.preparation import prepare_case
@@ -10,6 +9,7 @@ from keras_isample.figures.error_map_slices import ErrorMapRow
 from keras_isample.figures.error_map_slices import draw_error_map_slices
 from keras_isample.inference.predictor import predictor_for
 from keras_isample.losses.labels import voxel_errors
+from keras_isample.models.loading import load_model
 from keras_isample.training.run_data import open_cohort
 
 _SOFT_TISSUE_HU = (-160, 240)
@@ -96,7 +96,7 @@ def draw_error_slices(comparison, arms, path):
     rows = []
     for arm in arms:
         files = [comparison.snapshot(arm, arm.seeds[0], e) for e in epochs]
-        models = [keras.models.load_model(f, compile=False) for f in files]
+        models = [load_model(file, compile=False) for file in files]
         errors = [
             shown.errors(model, config.training.tile_bytes) for model in models
         ]

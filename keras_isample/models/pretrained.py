@@ -4,8 +4,9 @@ import os
 import zipfile
 from pathlib import Path
 
-import keras
 import numpy as np
+
+from keras_isample.models.loading import load_keras_file
 
 TORCH_NAMES = {
     "kernel": "weight",
@@ -69,11 +70,7 @@ def load_backbone(model, path, build):
 
 def _keras_backbone(path, model, build):
     if path.suffix == ".keras":
-        try:
-            return keras.saving.load_model(path)
-        except (OSError, TypeError) as error:
-            text = f"File {path} cannot be read: {error}."
-            raise ValueError(text) from error
+        return load_keras_file(path, compile=False)
     if path.suffix != ".h5":
         raise ValueError(
             "Argument `weights` must end in .keras, .weights.h5, .h5 or .npz. "

@@ -6,6 +6,7 @@ from keras_isample.models.dual_path_geometry import DualPathGeometry
 from keras_isample.models.geometry import DEFAULT_AXIS
 from keras_isample.models.geometry import PlainGeometry
 from keras_isample.models.geometry import SliceGeometry
+from keras_isample.models.loading import register_classes
 
 
 @keras.saving.register_keras_serializable(package="keras_isample")
@@ -37,6 +38,11 @@ class SegmentationModel(keras.Model):
         config = super().get_config()
         config["metadata"] = dict(self.metadata or {})
         return config
+
+    def compile_from_config(self, config):
+        # So that `keras.models.load_model` needs no more than the models.
+        register_classes()
+        super().compile_from_config(config)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

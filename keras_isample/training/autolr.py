@@ -26,13 +26,13 @@ from keras_isample.config import AutoLRConfig
 from keras_isample.config import Config
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
+from keras_isample.models.loading import load_model
 from keras_isample.progress import SILENT
 from keras_isample.progress import Reporter
 from keras_isample.training.executors import make_executor
 from keras_isample.training.genetic import TruncationSelection
 from keras_isample.training.genetic import WinnerTakesAll
 from keras_isample.training.history import read_history
-from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import describe_origin
 from keras_isample.training.population import Population
 from keras_isample.training.precision import with_precision
@@ -167,7 +167,8 @@ def _origin(source, data):
         "preprocessing": Preprocessing.of(data.train).as_metadata(),
         "axis": data.axis,
     }
-    return describe_origin(facts, load_model(source).metadata, source)
+    trained = load_model(source, compile=False)
+    return describe_origin(facts, trained.metadata, source)
 
 
 def _operator(settings: AutoLRConfig):

@@ -10,9 +10,9 @@ import shutil
 
 from keras_isample.callbacks.validation_plan import ESTIMATE
 from keras_isample.callbacks.validation_plan import SCORE
+from keras_isample.models.loading import load_model
 from keras_isample.training.history import best_epochs
 from keras_isample.training.history import write_history
-from keras_isample.training.model_files import load_model
 from keras_isample.training.state import replace_progress
 from keras_isample.volumes.files import written_whole
 
@@ -58,7 +58,7 @@ def choose_candidate(
     try:
         for epoch in left:
             row = rows[epoch - 1]
-            kept = load_model(folder.candidate(epoch))
+            kept = load_model(folder.candidate(epoch), compile=False)
             model.set_weights(kept.get_weights())
             validation.validate(row)
             replace_progress(

@@ -13,6 +13,7 @@ from keras_isample.config import Config
 from keras_isample.config import read_settings
 from keras_isample.data.layout import shorten
 from keras_isample.errors import InputError
+from keras_isample.models.loading import MODEL_FILE
 from keras_isample.processor import describe_processor
 from keras_isample.processor import instruction_set
 from keras_isample.processor import processor_name
@@ -34,7 +35,7 @@ class RunFolder:
         self.path = Path(path)
         self.config_file = self.path / "config.toml"
         self.manifest_file = self.path / "manifest.json"
-        self.model_file = self.path / "model.keras"
+        self.model_file = self.path / MODEL_FILE
         self.state_file = self.path / "checkpoint" / "state.npz"
         self.error_map_folder = self.path / "checkpoint" / "error_maps"
         self.concurrent_folder = self.path / "checkpoint" / "concurrent"

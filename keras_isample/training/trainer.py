@@ -20,6 +20,7 @@ from keras_isample.inference.predictor import share_among
 from keras_isample.losses.scheduled import ScheduledLoss
 from keras_isample.metrics.mean_loss import MeanLoss
 from keras_isample.models.keras_settings import set_keras
+from keras_isample.models.loading import load_model
 from keras_isample.models.normalization import synchronize
 from keras_isample.progress import SILENT
 from keras_isample.sampling.isample import ISample
@@ -28,7 +29,6 @@ from keras_isample.training.devices import devices_of
 from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.memory import check_step
-from keras_isample.training.model_files import load_model
 from keras_isample.training.networks import check_memory
 from keras_isample.training.networks import check_sampling
 from keras_isample.training.networks import make_geometry
@@ -109,7 +109,8 @@ class Trainer:
         source = self.config.network.init_from
         if not source:
             return None
-        return take_weights(self.model, load_model(source), source)
+        trained = load_model(source, compile=False)
+        return take_weights(self.model, trained, source)
 
     def save_start(self, folder: RunFolder) -> None:
         """Writes the state before the first epoch to a folder."""

@@ -32,8 +32,7 @@ COMMANDS = ["evaluate", "fit", "inspect", "phantom", "predict"]
     ],
 )
 def test_answer_needs_no_keras(tmp_path, arguments, code):
-    # The script has the name of the installed program.
-    script = tmp_path / "keras-isample"
+    script = tmp_path / "program.py"
     script.write_text(
         "import sys\n"
         "from keras_isample.cli import main\n"
@@ -45,7 +44,7 @@ def test_answer_needs_no_keras(tmp_path, arguments, code):
     command = [sys.executable, script, *arguments]
     done = subprocess.run(command, capture_output=True, timeout=60)
     assert done.returncode == code
-    modules = (tmp_path / "keras-isample.txt").read_text().split()
+    modules = (tmp_path / "program.py.txt").read_text().split()
     assert "keras_isample.cli" in modules
     assert HEAVY.isdisjoint(modules)
 
@@ -60,32 +59,6 @@ def test_module_answers_without_keras_too():
     modules = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "keras_isample.cli" in modules
     assert HEAVY.isdisjoint(modules)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["-m", "mine.program"],
-        ["-X", "dev", "-Wignore::DeprecationWarning", "-mmine.program"],
-        # What follows the module is its own.
-        ["-m", "mine.program", "-m", "keras_isample"],
-    ],
-)
-def test_programs_of_others_get_the_classes_at_once(tmp_path, options):
-    package = tmp_path / "mine"
-    package.mkdir()
-    (package / "__init__.py").write_text("import keras_isample")
-    (package / "program.py").write_text(
-        "import sys\nprint('keras_isample.models' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.stdout == "True\n"
 
 
 def test_help_tells_every_command(run):
@@ -105,22 +78,6 @@ def test_no_command_shows_the_help(run):
 
 def test_version_is_told(run):
     assert __version__ in run("--version").stdout
-
-
-def test_saved_model_loads_after_import_of_the_package(ball_run):
-    program = (
-        "import sys, keras_isample, keras\n"
-        "model = keras.models.load_model(sys.argv[1])\n"
-        "print(type(model).__name__, model.metadata['num_classes'])\n"
-    )
-    path = ball_run.path / "model.keras"
-    done = subprocess.run(
-        [sys.executable, "-c", program, path],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.stdout.split()[-1] == "3", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from keras_isample.commands.predict import predict
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.errors import InputError
 from keras_isample.inference import predict_volume
-from keras_isample.training.model_files import load_model
+from keras_isample.models.loading import load_model
 from keras_isample.volumes.files import DiskFull
 from keras_isample.volumes.reading import read_label_map
 from keras_isample.volumes.reading import read_volume
@@ -221,7 +221,7 @@ def make_model(tmp_path, monkeypatch):
     """Function that writes a stand-in for a model, see `_threshold`."""
     models = {}
 
-    def load(path):
+    def load(path, compile):
         return models[path]
 
     def make(name="model.keras", num_channels=1, **facts):
@@ -530,10 +530,6 @@ def test_foreign_model_is_refused(tmp_path, scan):
     model.save(tmp_path / "m.keras")
     text = refusal(tmp_path / "m.keras", [scan], tmp_path / "out")
     assert "not of this package" in text
-
-
-def test_model_is_loaded_without_its_optimizer(ball_run):
-    assert not load_model(ball_run.path).compiled
 
 
 def test_channels_must_lie_on_each_other(tmp_path, threshold_model):

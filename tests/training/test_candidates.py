@@ -65,7 +65,9 @@ def folder(tmp_path, monkeypatch):
     progress = np.array(json.dumps({"epochs": len(rows), "rows": rows}))
     np.savez(folder.state_file, progress=progress, other=np.arange(3))
     monkeypatch.setattr(
-        candidates, "load_model", lambda path: Model(int(path.read_text()))
+        candidates,
+        "load_model",
+        lambda path, compile: Model(int(path.read_text())),
     )
     return folder
 

@@ -8,11 +8,11 @@ import pytest
 from keras_isample.callbacks.validation_plan import ValidationPlan
 from keras_isample.config import Config
 from keras_isample.inference import predictor_for
+from keras_isample.models.loading import load_model
 from keras_isample.training import candidates
 from keras_isample.training import recorder
 from keras_isample.training import validation
 from keras_isample.training.history import read_history
-from keras_isample.training.model_files import load_model
 from keras_isample.training.run import fit
 from keras_isample.training.run_data import read_run_data
 from keras_isample.training.run_folder import RunFolder
