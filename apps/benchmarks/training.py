@@ -8,9 +8,13 @@ run: cross-entropy, L2, dropout, Nesterov SGD. Beside it:
 - `torch`: the same layers, loss and optimizer (channels_last_3d, autocast,
   fused optimizer, glibc told to keep freed memory). That it computes the same
   is checked: kernels after steps without dropout, from the same weights.
+- `normalization`: the same network with `keras.layers.BatchNormalization` in
+  place of ours, in turn in one process, each step from the same state. The
+  number of different results says whether a step is repeatable bit for bit.
+  `--only normalization` runs this part alone.
 
-Every measurement runs in a process of its own, in turn, for some rounds; a
-time is the median of its steps. Needs torch (`benchmarks` extra).
+Every other measurement runs in a process of its own, in turn, for some rounds;
+a time is the median of its steps. Needs torch (`benchmarks` extra).
 
 Takes four minutes on two cores of an AMD EPYC (AVX-512). To expect there, in
 float32 and bfloat16: 0.61 to 0.68 and 0.47 to 0.53 s; 63 to 66 and 49 to 50 %
@@ -52,10 +56,15 @@ KEEP_MEMORY = {
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--steps", default=12, show_default=True)
 @click.option("--rival/--no-rival", default=True, help="Whether torch runs.")
+@click.option(
+    "--only",
+    type=click.Choice(["step", "normalization"]),
+    help="One part; both by default.",
+)
 @click.option("--quick", is_flag=True, help="A narrow network, two steps.")
 @click.option("--part", hidden=True)
 @click.option("--folder", type=Path, hidden=True)
-def main(quick, rounds, rival, part, folder, **options):
+def main(quick, rounds, rival, only, part, folder, **options):
     """Measures a training step; prints times and ratios."""
     if quick:
         options.update(batch_size=2, width=0.2, dtype="float32", steps=2)
@@ -76,25 +85,39 @@ def main(quick, rounds, rival, part, folder, **options):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         types = options.pop("dtype").split(",")
-        run("prepare", folder, "float32", options)
-        if rival:
-            check = run("check", folder, "float32", options)
-            rival = "difference" in check
+        if only != "normalization":
+            measure_step(folder, types, rounds, rival, options)
+        if only != "step":
             click.echo(
-                "torch against Keras, same weights: kernels moved by steps "
-                f"differ by {check['difference']:.1e} of the way"
-                if rival
-                else check["skipped"]
+                "\nnormalization  ours ms  Keras ms  Keras/ours  "
+                "different results: ours, Keras"
             )
-        parts = ["limit", "ours", *["torch"] * rival]
-        for dtype in types:
-            report(
-                dtype,
-                [
-                    {part: run(part, folder, dtype, options) for part in parts}
-                    for _ in range(rounds)
-                ],
-            )
+            for dtype in types:
+                found = run("normalization", folder, dtype, options)
+                report_normalization(dtype, **found)
+
+
+def measure_step(folder, types, rounds, rival, options):
+    """A step beside its convolutions and torch's, in tables."""
+    run("prepare", folder, "float32", options)
+    if rival:
+        check = run("check", folder, "float32", options)
+        rival = "difference" in check
+        click.echo(
+            "torch against Keras, same weights: kernels moved by steps "
+            f"differ by {check['difference']:.1e} of the way"
+            if rival
+            else check["skipped"]
+        )
+    parts = ["limit", "ours", *["torch"] * rival]
+    for dtype in types:
+        report(
+            dtype,
+            [
+                {part: run(part, folder, dtype, options) for part in parts}
+                for _ in range(rounds)
+            ],
+        )
 
 
 def run(part, folder, dtype, options):
@@ -136,6 +159,15 @@ def _row(name, values):
     click.echo(
         f"{name:10}  {1e3 * limit:8.1f}  {1e3 * ours:7.1f}  {share:14.2f}  "
         f"{1e3 * torch:8.1f}  {ratio:10.2f}"
+    )
+
+
+def report_normalization(dtype, seconds, results):
+    """Prints a row."""
+    ours, theirs = (1e3 * time for time in seconds)
+    click.echo(
+        f"{dtype:13}  {ours:7.1f}  {theirs:8.1f}  {theirs / ours:10.2f}  "
+        f"{results[0]}, {results[1]}"
     )
 
 
@@ -231,6 +263,58 @@ def ours(_, patch_size, batch_size, width, dtype, steps):
     return statistics.median(times(lambda: model.train_on_batch(x, y), steps))
 
 
+def normalization(_, patch_size, batch_size, width, dtype, steps):
+    """Our normalization beside Keras': times of steps, and their results."""
+    models = [make_model(width, dtype)]
+    models.append(with_keras_normalization(models[0]))
+    data = batch(patch_size, batch_size)
+    for _ in range(2):
+        for model in models:
+            model.train_on_batch(*data)
+    starts = [values_of(model) for model in models]
+    seconds, results = ([], []), (set(), set())
+    for _ in range(steps):
+        for model, start, times, found in zip(
+            models, starts, seconds, results, strict=True
+        ):
+            for variable, value in zip(*start, strict=True):
+                variable.assign(value)
+            started = time.perf_counter()
+            model.train_on_batch(*data)
+            times.append(time.perf_counter() - started)
+            found.add(b"".join(x.numpy().tobytes() for x in model.weights))
+    return {
+        "seconds": [statistics.median(times) for times in seconds],
+        "results": [len(found) for found in results],
+    }
+
+
+def with_keras_normalization(model):
+    """The same compiled network with the normalization of Keras."""
+    import keras
+
+    from keras_isample.losses import CrossEntropy
+    from keras_isample.training.optimizers import sgd
+
+    def copy(layer):
+        kind = type(layer)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            kind = keras.layers.BatchNormalization
+        return kind.from_config(layer.get_config())
+
+    network = keras.Model(model.inputs, model.outputs)
+    other = keras.models.clone_model(network, clone_function=copy)
+    other.set_weights(model.get_weights())
+    other.compile(optimizer=sgd(LEARNING_RATE), loss=CrossEntropy())
+    return other
+
+
+def values_of(model):
+    """All variables that a step changes, and their values."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return variables, [variable.numpy() for variable in variables]
+
+
 def torch_step(
     weights, inputs, labels, dtype="float32", dropout=DROPOUT, l2=L2
 ):
@@ -311,7 +395,7 @@ def torch(folder, patch_size, batch_size, width, dtype, steps):
 
 PARTS = {
     function.__name__: function
-    for function in (prepare, check, limit, ours, torch)
+    for function in (prepare, check, limit, ours, torch, normalization)
 }
 
 

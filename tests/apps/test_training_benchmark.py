@@ -22,6 +22,11 @@ def test_quick_benchmark_reports_figures_of_steps_that_agree():
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    table = done.stdout.partition("\nnormalization ")[2]
+    row = re.search(r"^float32 +(.*)$", table, re.MULTILINE)
+    ours, keras, ratio, *results = row.group(1).replace(",", "").split()
+    assert float(ratio) == pytest.approx(float(keras) / float(ours), abs=0.02)
+    assert results[0] == "1"
     row = re.search(r"^median +(.*)$", done.stdout, re.MULTILINE)
     limit, ours, share, torch, ratio = map(float, row.group(1).split())
     assert limit > 0 and ours > 0
