@@ -18,7 +18,9 @@ a time is the median of its steps. Needs torch (`benchmarks` extra).
 
 Takes four minutes on two cores of an AMD EPYC (AVX-512). To expect there, in
 float32 and bfloat16: 0.61 to 0.68 and 0.47 to 0.53 s; 63 to 66 and 49 to 50 %
-of the limit; 1.2 and 1.1 times as fast as torch.
+of the limit; 1.2 and 1.1 times as fast as torch. With Keras' normalization a
+step took 1.1 and 1.2 times as long on two cores with AMX beside other jobs, and
+in float32 8 equal steps had 2 different results.
 """
 
 import json
