@@ -46,8 +46,8 @@ def evaluate_run(
         data: Another data set with the same structures; its own split, or
             shares as in the run's configuration. Cases of the run, told by
             their images, keep the part that they have there.
-        tile_memory: Bytes for the maps of one tile; if `None`, what the
-            network needs.
+        tile_memory: Bytes for the maps of one tile; if `None`, as
+            `predict_volume` chooses.
         postprocess: `"largest-component"` or `"none"`.
         sides: Whether left and right of merged classes are reported apart
             too, as a summary of its own under `sides`.

@@ -60,8 +60,8 @@ def predict(
         inputs: Files, folders and data sets.
         out: Folder to write to. No input, no file of a data set that one
             comes from, and none of the run's data set is ever replaced.
-        tile_memory: Bytes for the maps of one tile; if `None`, what the
-            network needs.
+        tile_memory: Bytes for the maps of one tile; if `None`, as
+            `predict_volume` chooses.
         probabilities: Whether `<case>_probabilities.nii.gz` is written too:
             uint8 with the classes along the last axis, 255 meaning 1.
         postprocess: `"largest-component"` or `"none"`.

@@ -101,7 +101,7 @@ class TrainingConfig(Group):
 
     @property
     def tile_bytes(self):
-        """Tile memory in bytes, or `None` for what the network needs."""
+        """Tile memory in bytes, or `None` for what `predictor_for` chooses."""
         if self.tile_memory == "auto":
             return None
         return parse_bytes("--tile-memory", self.tile_memory)
