@@ -41,6 +41,12 @@ def fit(callbacks, epochs=2):
     model.fit(x, x, epochs=epochs, verbose=0, callbacks=callbacks)
 
 
+def said(caplog):
+    """What was said about the order; TensorFlow writes of other things."""
+    name = "keras_isample.callbacks.order"
+    return [record for record in caplog.records if record.name == name]
+
+
 def test_stages_are_in_the_order_in_which_they_must_act():
     classes = (
         AveragedWeights,
@@ -77,11 +83,11 @@ def test_a_wrong_order_is_warned_about_once(caplog):
     maps = of_stage(Stage.ERROR_MAPS, "Maps")
     statistics = of_stage(Stage.STATISTICS, "Statistics")
     fit([maps, statistics])
-    (record,) = caplog.records
+    (record,) = said(caplog)
     assert "Statistics acted after Maps" in record.message
     assert "callbacks.ordered" in record.message
 
 
 def test_the_right_order_is_not(caplog):
     fit(ordered(of_stage(Stage.VALIDATION), of_stage(Stage.STATISTICS)))
-    assert not caplog.records
+    assert not said(caplog)
