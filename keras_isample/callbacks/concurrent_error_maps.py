@@ -23,14 +23,13 @@ log in a folder without a checkpoint has the whole run done again.
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_isample.callbacks.error_map_agenda import Agenda
 from keras_isample.callbacks.error_map_log import ErrorMapLog
 from keras_isample.callbacks.error_map_process import ErrorMapProcess
 from keras_isample.callbacks.error_map_update import introduce
-from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.error_maps_callback import ErrorMapsCallback
 from keras_isample.callbacks.order import note_turn
 from keras_isample.callbacks.published_weights import PublishedWeights
 from keras_isample.errors import InputError
@@ -41,7 +40,7 @@ _STREAM = 91
 """Sets the order of the cases apart from other draws of the same seed."""
 
 
-class ConcurrentErrorMaps(keras.callbacks.Callback):
+class ConcurrentErrorMaps(ErrorMapsCallback):
     """Has whole training scans predicted continuously in the background.
 
     To be used in place of `ErrorMapUpdate`. All cases are in use all the time;
@@ -71,8 +70,6 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
     >>> model.fit(sampler.dataset(100), epochs=50, callbacks=[maps])
     """
 
-    stage = Stage.ERROR_MAPS
-
     def __init__(
         self,
         sampler,
@@ -96,6 +93,10 @@ class ConcurrentErrorMaps(keras.callbacks.Callback):
         self.remove_replaced = remove_replaced
         self.reporter = reporter
         self._process = None
+
+    def open(self, folder):
+        """As of `ErrorMapsCallback`."""
+        self.folder = folder
 
     def on_train_begin(self, logs=None):
         self.close()

@@ -2,12 +2,11 @@
 
 import time
 
-import keras
 import numpy as np
 
 from keras_isample.callbacks.block_update import BlockUpdate
+from keras_isample.callbacks.error_maps_callback import ErrorMapsCallback
 from keras_isample.callbacks.loss_check import check_merged_classes
-from keras_isample.callbacks.order import Stage
 from keras_isample.callbacks.order import note_turn
 from keras_isample.callbacks.predicted_errors import predicted_errors
 from keras_isample.data.preprocessing import Preprocessing
@@ -19,7 +18,7 @@ _STREAM = 91
 the order of slices, which uniform sampling alone draws."""
 
 
-class ErrorMapUpdate(keras.callbacks.Callback):
+class ErrorMapUpdate(ErrorMapsCallback):
     """Predicts training scans and tells the sampler what is wrong.
 
     After each epoch a subset I* of the training cases is selected, E(x) = 1 -
@@ -50,8 +49,6 @@ class ErrorMapUpdate(keras.callbacks.Callback):
         ValueError: If there is a `budget`, and `num_cases` or a sampler that
             does not draw from all cases.
     """
-
-    stage = Stage.ERROR_MAPS
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from keras_isample.callbacks.error_map_update import introduce
-from keras_isample.callbacks.order import Stage
+from keras_isample.callbacks.error_maps_callback import ErrorMapsCallback
 from keras_isample.metrics.patch_errors import PatchErrors
 from keras_isample.sampling.error_maps import round_errors
 from keras_isample.volumes.block_grid import even_sides
@@ -29,7 +29,7 @@ _BLOCK = 32
 """About the side of the blocks that maps are stored in, in voxels."""
 
 
-class OnlineErrorMaps(keras.callbacks.Callback):
+class OnlineErrorMaps(ErrorMapsCallback):
     """Takes error maps from the patches of the epoch.
 
     To be used in place of `ErrorMapUpdate`, on a single device, with its
@@ -49,8 +49,6 @@ class OnlineErrorMaps(keras.callbacks.Callback):
     >>> model.compile(optimizer, loss, metrics=[online.metric])
     >>> model.fit(sampler.dataset(100), epochs=50, callbacks=[online])
     """
-
-    stage = Stage.ERROR_MAPS
 
     def __init__(self, sampler, *, remove_replaced=True):
         super().__init__()

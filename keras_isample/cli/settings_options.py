@@ -32,7 +32,8 @@ _KINDS = {
 def _kind(entry):
     """The click type of a field."""
     if entry.metadata["choices"]:
-        return click.Choice(entry.metadata["choices"])
+        known = (*entry.metadata["words"], *entry.metadata["choices"])
+        return click.Choice(known)
     kind = _KINDS[entry.type.removesuffix(" | str")]
     words = entry.metadata["words"]
     return _NumberOr(kind, words) if words else kind

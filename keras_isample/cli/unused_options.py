@@ -4,6 +4,8 @@ import dataclasses
 
 from keras_isample.config.autolr import AutoLRConfig
 from keras_isample.errors import InputError
+from keras_isample.registries import AUGMENTATIONS
+from keras_isample.registries import ERROR_MAPS
 
 _POPULATION = tuple(entry.name for entry in dataclasses.fields(AutoLRConfig))
 
@@ -32,9 +34,17 @@ def refuse_unused(config, chosen):
         if given and is_void(config):
             raise InputError(
                 "--" + given[0].replace("_", "-"),
-                f"has no effect {because}",
+                f"has no effect {_words(because, config)}",
                 "Leave it away",
             )
+
+
+def _words(because, config):
+    return because(config) if callable(because) else because
+
+
+def _augmentation(config):
+    return AUGMENTATIONS[config.sampling.augmentation]
 
 
 _RULES = (
@@ -52,13 +62,11 @@ _RULES = (
     ),
     (
         ("error_map_share",),
-        lambda config: config.sampling.is_online,
-        "with --error-maps online, which predicts no scan",
-    ),
-    (
-        ("error_map_share",),
-        lambda config: config.sampling.is_concurrent,
-        "with --error-maps concurrent, made beside the training",
+        lambda config: not ERROR_MAPS[config.sampling.error_maps].has_share,
+        lambda config: (
+            f"with --error-maps {config.sampling.error_maps}, which "
+            f"{ERROR_MAPS[config.sampling.error_maps].why}"
+        ),
     ),
     (
         ("augmentation", "spacing_jitter"),
@@ -67,8 +75,8 @@ _RULES = (
     ),
     (
         ("spacing_jitter",),
-        lambda config: config.sampling.augmentation == "cardiac",
-        "with --augmentation cardiac",
+        lambda config: not _augmentation(config).varies_spacing,
+        lambda config: f"with --augmentation {config.sampling.augmentation}",
     ),
     (
         ("loss",),
@@ -113,4 +121,5 @@ _RULES = (
         "without --learning-rate auto",
     ),
 )
-"""Options, when they mean nothing, and how that is said."""
+"""Options, when they mean nothing, and how that is said: words, or a function
+of the configuration that gives them."""

@@ -8,6 +8,7 @@ from keras_isample.config.settings import check_range
 from keras_isample.config.settings import option_name
 from keras_isample.config.settings import setting
 from keras_isample.errors import InputError
+from keras_isample.registries import EXECUTORS
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class AutoLRConfig(Group):
         "AutoLR: serial: members take turns; process: one process for each "
         "group of GPUs or CPU threads; ray: on a Ray cluster; auto: ray with "
         "--ray-address, process with two GPUs or more, else serial.",
-        ("auto", "serial", "process", "ray"),
+        EXECUTORS,
+        words=("auto",),
     )
     gpus_per_member: "int" = setting(
         0,

@@ -22,6 +22,8 @@ from keras_isample.config.optimizer import OptimizerConfig
 from keras_isample.config.sampling import SamplingConfig
 from keras_isample.config.training import TrainingConfig
 from keras_isample.errors import InputError
+from keras_isample.registries import AUGMENTATIONS
+from keras_isample.registries import ERROR_MAPS
 
 GROUPS = {
     "data": DataConfig,
@@ -63,30 +65,23 @@ class Config:
             )
         if (
             self.network.sees_slices is False
-            and self.sampling.augmentation == "cardiac"
+            and AUGMENTATIONS[self.sampling.augmentation].slices_only
         ):
             raise InputError(
                 "--augmentation",
-                "is cardiac, which is for slices, and "
+                f"is {self.sampling.augmentation}, which is for slices, and "
                 f"{self.network.network} sees volumes",
                 "Leave it away, or use --network unet",
             )
         self._check_shares()
-        sampling = self.sampling
-        if sampling.error_maps == "online":
-            if sampling.error_map_cases != "all":
-                raise InputError(
-                    "--error-map-cases",
-                    "chooses scans to predict, and online predicts none",
-                    "Leave it away, or use --error-maps epoch",
-                )
-        if sampling.error_maps == "concurrent":
-            if sampling.error_map_cases != "all":
-                raise InputError(
-                    "--error-map-cases",
-                    "chooses scans of an update, and concurrent goes round all",
-                    "Leave it away, or use --error-maps epoch",
-                )
+        way = ERROR_MAPS[self.sampling.error_maps]
+        if way.chooses_cases and self.sampling.error_map_cases != "all":
+            raise InputError(
+                "--error-map-cases",
+                "chooses scans of an update, and --error-maps "
+                f"{self.sampling.error_maps} chooses them itself",
+                "Leave it away, or use --error-maps epoch",
+            )
 
     def _check_shares(self):
         """That error maps and validation leave time for training."""
@@ -110,10 +105,11 @@ class Config:
                 f"is longer than a period of {self.autolr.period} epochs",
                 "Members are compared by their validation Dice: use 1",
             )
-        if self.sampling.error_maps == "concurrent":
+        if ERROR_MAPS[self.sampling.error_maps].in_background:
             raise InputError(
                 "--error-maps",
-                "concurrent is not there with --learning-rate auto",
+                f"{self.sampling.error_maps} is not there with "
+                "--learning-rate auto",
                 "Use --error-maps epoch or online",
             )
         if self.training.save_error_maps:

@@ -6,6 +6,8 @@ from keras_isample.config.settings import Group
 from keras_isample.config.settings import check_range
 from keras_isample.config.settings import number_or_all
 from keras_isample.config.settings import setting
+from keras_isample.registries import AUGMENTATIONS
+from keras_isample.registries import ERROR_MAPS
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class SamplingConfig(Group):
         "are made of the errors of the training patches themselves. "
         "concurrent: a background process predicts whole scans all the time, "
         "on the last of several GPUs, else on the CPU; training never waits.",
-        ("epoch", "online", "concurrent"),
+        ERROR_MAPS,
     )
     error_map_cases: "str" = setting(
         "all", "Cases whose maps each update makes: all, or a number."
@@ -59,7 +61,7 @@ class SamplingConfig(Group):
         "isample",
         "isample: turned about each axis, spacing varied. cardiac: one of "
         "nothing, flip along either axis, turn within 10 degrees (slices).",
-        ("isample", "cardiac"),
+        AUGMENTATIONS,
     )
     spacing_jitter: "float" = setting(
         0.1, "Largest change of spacing, times the finest spacing."
@@ -74,20 +76,17 @@ class SamplingConfig(Group):
         _ = self.num_error_map_cases, self.num_cases_per_batch
 
     @property
-    def is_online(self):
-        """Whether error maps are made of the training patches."""
-        return self.sampling == "isample" and self.error_maps == "online"
-
-    @property
-    def is_concurrent(self):
-        """Whether error maps are made by a process of their own."""
-        return self.sampling == "isample" and self.error_maps == "concurrent"
+    def error_map_way(self):
+        """What is known of the way of making maps; `None` if none are made."""
+        if self.sampling != "isample":
+            return None
+        return ERROR_MAPS[self.error_maps]
 
     @property
     def map_share(self):
         """Share of the time that bounds error maps; `None` if nothing does."""
-        predicted = self.sampling == "isample" and self.error_maps == "epoch"
-        if not predicted or self.error_map_share == "none":
+        way = self.error_map_way
+        if way is None or not way.has_share or self.error_map_share == "none":
             return None
         return self.error_map_share
 

@@ -65,13 +65,14 @@ class Group:
         for entry in fields(self):
             value = getattr(self, entry.name)
             choices = entry.metadata["choices"]
-            if choices and value not in choices:
+            words = entry.metadata["words"]
+            if choices and value not in (*words, *choices):
                 raise InputError(
                     option_name(entry.name),
                     f"{value!r} is not known",
-                    f"Choose from {', '.join(map(str, choices))}",
+                    f"Choose from {', '.join(map(str, (*words, *choices)))}",
                 )
-            if not _fits(value, entry.type, entry.metadata["words"]):
+            if not _fits(value, entry.type, words):
                 raise InputError(
                     option_name(entry.name),
                     f"expects {entry.type}, got {value!r}",

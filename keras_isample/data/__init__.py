@@ -10,6 +10,7 @@ from keras_isample.data.phantom_cardiac import write_cardiac_phantom
 from keras_isample.data.preparation import PreparedCase
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.data.slice_axis import slice_axis
+from keras_isample.registries import register_layout
 
 __all__ = [
     "Case",
@@ -22,4 +23,5 @@ __all__ = [
     "write_brain_phantom",
     "write_cardiac_phantom",
     "write_phantom",
+    "register_layout",
 ]

@@ -3,16 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from keras_isample.data import folders
-from keras_isample.data import nnunet
-from keras_isample.data import visceral
 from keras_isample.data.layout import Layout
 from keras_isample.data.layout import shorten
 from keras_isample.data.listing import list_folders
 from keras_isample.data.listing import scan
 from keras_isample.errors import InputError
-
-_READERS = (visceral.read, nnunet.read, folders.read)
+from keras_isample.registries.layouts import layouts_in_words
+from keras_isample.registries.layouts import layouts_to_try
 
 IMAGE_FOLDERS = ("images", "imagestr", "imagests", "imagesval", "volumes")
 """Names of folders of images in the layouts that are read, in small letters."""
@@ -29,12 +26,6 @@ LABEL_FOLDERS = (
 
 _ROOTS = ("anatomy3-trainingset", "trainingset")
 _USUAL_MODALITY = "CTce_ThAb"
-
-_LAYOUTS = (
-    "VISCERAL Anatomy3 (Volumes/ and Segmentations/), "
-    "nnU-Net v2 raw (dataset.json, imagesTr/ and labelsTr/), "
-    "or images/ and labels/ with equal file names"
-)
 
 
 def data_places(path: Path) -> list[Path]:
@@ -86,14 +77,16 @@ def recognize(path: Path, modality: str, cache: Path | None = None) -> Layout:
     entries = scan(path)
     if not entries:
         raise InputError(
-            path, "is an empty folder", f"Put a data set there: {_LAYOUTS}"
+            path,
+            "is an empty folder",
+            f"Put a data set there: {layouts_in_words()}",
         )
     for place in data_places(path):
-        for read in _READERS:
-            layout = read(place, modality, cache)
+        for spec in layouts_to_try():
+            layout = spec.read(place, modality, cache)
             if layout is None:
                 continue
-            if read is visceral.read or modality == _USUAL_MODALITY:
+            if spec.has_modalities or modality == _USUAL_MODALITY:
                 return layout
             note = f"modality {modality}: without effect on this layout"
             return replace(layout, notes=(*layout.notes, note))
@@ -101,5 +94,5 @@ def recognize(path: Path, modality: str, cache: Path | None = None) -> Layout:
     raise InputError(
         path,
         f"no data set recognized; it holds {shorten(found, 6)}",
-        f"Give a folder with {_LAYOUTS}",
+        f"Give a folder with {layouts_in_words()}",
     )

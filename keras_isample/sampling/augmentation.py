@@ -7,6 +7,8 @@ varies by itself within 0.1 mm at the papers' 1 x 1 x 1.5 mm, which is 0.1
 times the finest spacing.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 MAX_ANGLES_DEGREES = (4.0, 4.0, 10.0)
@@ -17,6 +19,34 @@ SLICE_ANGLE_DEGREES = 10.0
 
 DRAWS = 6
 """Uniform draws that one augmentation takes."""
+
+
+class AugmentedPatches(NamedTuple):
+    """What an augmentation knows of the patches that it turns.
+
+    Attributes:
+        spacing: Of their scans, in mm, float64 `(n, 3)`.
+        flat: Whether an axis has a single voxel, in patch or scan, `(n, 3)`.
+        axis: Axis that slices lie across; `None` for volumes.
+        spacing_jitter: Largest change of spacing, as a share of the finest.
+    """
+
+    spacing: np.ndarray
+    flat: np.ndarray
+    axis: int | None
+    spacing_jitter: float
+
+
+def isample(draws, patches):
+    """`patch_matrices`, by name."""
+    return patch_matrices(
+        draws, patches.spacing, patches.spacing_jitter, patches.flat
+    )
+
+
+def cardiac(draws, patches):
+    """`slice_matrices`, by name."""
+    return slice_matrices(draws, patches.spacing, patches.axis)
 
 
 def patch_matrices(draws, spacing, spacing_jitter, flat=False):

@@ -39,8 +39,11 @@ from keras_isample.data.cohort import Cohort
 from keras_isample.data.partial import training_cases
 from keras_isample.data.preparation import prepare_cohort
 from keras_isample.models.dual_path_geometry import DualPathGeometry
-from keras_isample.sampling import augmentation
+from keras_isample.registries import AUGMENTATIONS
 from keras_isample.sampling.accepted_draw import AcceptedDraw
+from keras_isample.sampling.augmentation import DRAWS
+from keras_isample.sampling.augmentation import AugmentedPatches
+from keras_isample.sampling.augmentation import flip_shifts
 from keras_isample.sampling.error_maps import ErrorMaps
 from keras_isample.sampling.mapped import MappedCases
 from keras_isample.sampling.merged_labels import merged_classes
@@ -89,8 +92,9 @@ class ISample:
             drawn evenly). Without effect on uniform sampling.
         augment: Whether patches are rotated and their spacing varied, or what
             `augmentation` says.
-        augmentation: `"isample"`, or `"cardiac"` for slices: one of nothing,
-            a flip along either axis and a turn within 10 degrees.
+        augmentation: A name of `registries.AUGMENTATIONS`: `"isample"`, or
+            `"cardiac"` for slices: one of nothing, a flip along either axis
+            and a turn within 10 degrees.
         spacing_jitter: Largest change of spacing, times the finest spacing.
         context_width: Side of the box mean of the network's second input.
         geometry: What the network sees around a center, such as
@@ -149,11 +153,13 @@ class ISample:
         _check_choice("sampling", sampling, ("isample", "uniform"))
         _check_choice("sample_from", sample_from, ("refreshed", "all"))
         _check_choice("redraw", redraw, ("all", "center"))
-        _check_choice("augmentation", augmentation, ("isample", "cardiac"))
+        _check_choice("augmentation", augmentation, tuple(AUGMENTATIONS))
         across = self.geometry.axis
-        if augmentation == "cardiac" and across is None:
+        self._augmentation = AUGMENTATIONS[augmentation]
+        if self._augmentation.slices_only and across is None:
             raise ValueError(
-                'Argument `augmentation` may be "cardiac" for slices only. '
+                f"Argument `augmentation` may be {augmentation!r} for slices "
+                "only. "
                 f"Received: geometry={self.geometry}."
             )
         if not 0 <= epsilon <= 1:
@@ -336,10 +342,7 @@ class ISample:
             center = self._accepted.centers(rng, picks)
             if self._slices is not None:
                 center = self._slices.whole(center)
-        if self.augmentation == "cardiac":
-            center = center + augmentation.flip_shifts(
-                matrix, self.geometry.labels.size
-            )
+        center = center + flip_shifts(matrix, self.geometry.labels.size)
         return tuple(
             array.reshape(batches, self.batch_size, *array.shape[1:])
             for array in (case, center, matrix)
@@ -348,17 +351,15 @@ class ISample:
     def _draw_matrices(self, rng, case):
         if not self.augment:
             return np.tile(np.eye(3), (len(case), 1, 1))
-        draws = rng.random((len(case), augmentation.DRAWS))
-        spacing = np.array([self.cases[index].spacing for index in case])
-        if self.augmentation == "cardiac":
-            return augmentation.slice_matrices(
-                draws, spacing, self.geometry.axis
-            )
+        draws = rng.random((len(case), DRAWS))
         flat = np.array([self.cases[index].shape for index in case]) == 1
-        flat |= np.array(self.geometry.labels.size) == 1
-        return augmentation.patch_matrices(
-            draws, spacing, self.spacing_jitter, flat
+        patches = AugmentedPatches(
+            np.array([self.cases[index].spacing for index in case]),
+            flat | (np.array(self.geometry.labels.size) == 1),
+            self.geometry.axis,
+            self.spacing_jitter,
         )
+        return self._augmentation.matrices(draws, patches)
 
 
 def _prepare(cohort, context_width):

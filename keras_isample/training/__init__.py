@@ -1,5 +1,6 @@
 """One run, or a population of them, from settings to files."""
 
+from keras_isample.registries import register_executor
 from keras_isample.training.autolr import AutoLR
 from keras_isample.training.genetic import TruncationSelection
 from keras_isample.training.genetic import WinnerTakesAll
@@ -16,4 +17,5 @@ __all__ = [
     "WinnerTakesAll",
     "fit",
     "sgd",
+    "register_executor",
 ]

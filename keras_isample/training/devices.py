@@ -25,21 +25,24 @@ def strategy_for(config):
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
     devices, batch_size = config.training.devices, config.sampling.batch_size
-    if config.sampling.is_online and devices == "auto":
+    way = config.sampling.error_map_way
+    alone = way is not None and way.one_device
+    if alone and devices == "auto":
         if len(_gpus()) > 1:
             log.warning(
-                "online error maps need a single device: training is on 1 of "
+                "%s error maps need a single device: training is on 1 of "
                 "%d GPUs",
+                config.sampling.error_maps,
                 len(_gpus()),
             )
         return None
-    spared = int(config.sampling.is_concurrent)
+    spared = int(way is not None and way.in_background)
     strategy = shared_among(devices, batch_size, spared)
     several = strategy is not None and strategy.num_replicas_in_sync > 1
-    if several and config.sampling.is_online:
+    if several and alone:
         raise InputError(
             "--error-maps",
-            "online needs a single device",
+            f"{config.sampling.error_maps} needs a single device",
             "Choose one with --devices, or use --error-maps epoch",
         )
     return strategy

@@ -188,11 +188,12 @@ def _new_plan(config, trainer):
         trainer.model, trainer.sampler.geometry, sampling.batch_size
     )
     epoch = training_epoch(config, trainer)
-    if sampling.sampling == "uniform" or sampling.is_online:
+    way = sampling.error_map_way
+    if way is None or not (way.has_share or way.in_background):
         return ErrorMapPlan("none", step, epoch)
     predictor = predictor_for(trainer.model, config.training.tile_bytes)
     whole = _whole_cost(predictor, cases, config.data.seed)
-    if sampling.is_concurrent:
+    if way.in_background:
         return ErrorMapPlan("concurrent", step, epoch, whole)
     count = len(cases)
     wanted = min(sampling.num_error_map_cases or count, count)

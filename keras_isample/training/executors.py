@@ -9,6 +9,7 @@ import os
 
 from keras_isample.config import AutoLRConfig
 from keras_isample.errors import InputError
+from keras_isample.registries.executors import executor_maker
 from keras_isample.training.gpus import visible_gpus
 from keras_isample.training.process_executor import ProcessExecutor
 from keras_isample.training.ray_executor import RayExecutor
@@ -29,23 +30,28 @@ def make_executor(settings: AutoLRConfig, run, members):
     Raises:
         InputError: If what it needs is not there.
     """
-    gpus = visible_gpus()
     kind = settings.executor
     if kind == "auto":
-        kind = "process" if len(gpus) > 1 else "serial"
+        kind = "process" if len(visible_gpus()) > 1 else "serial"
         kind = "ray" if settings.ray_address else kind
-    if kind == "ray":
-        return RayExecutor(settings, run, members)
-    if settings.gpus_per_member > len(gpus):
-        raise InputError(
-            "--gpus-per-member",
-            f"is {settings.gpus_per_member}, but only {len(gpus)} GPUs are "
-            "visible",
-            "Use fewer",
-        )
-    if kind == "serial":
-        group = gpus[: settings.gpus_per_member] or None
-        return ProcessExecutor(run, [group], settings.threads_per_member)
+    return executor_maker(kind)(settings, run, members)
+
+
+def ray(settings, run, members):
+    """Members on a Ray cluster."""
+    return RayExecutor(settings, run, members)
+
+
+def serial(settings, run, members):
+    """Members in turn."""
+    gpus = _gpus_for(settings)
+    group = gpus[: settings.gpus_per_member] or None
+    return ProcessExecutor(run, [group], settings.threads_per_member)
+
+
+def process(settings, run, members):
+    """A process for each group of GPUs or of CPU threads."""
+    gpus = _gpus_for(settings)
     per_member = settings.gpus_per_member or max(1, len(gpus) // members)
     groups = [
         gpus[i : i + per_member]
@@ -55,3 +61,16 @@ def make_executor(settings: AutoLRConfig, run, members):
     groups = groups or [None] * min(members, cores)
     threads = settings.threads_per_member or max(1, cores // len(groups))
     return ProcessExecutor(run, groups, threads)
+
+
+def _gpus_for(settings):
+    """The visible GPUs, which must be as many as a member takes."""
+    gpus = visible_gpus()
+    if settings.gpus_per_member > len(gpus):
+        raise InputError(
+            "--gpus-per-member",
+            f"is {settings.gpus_per_member}, but only {len(gpus)} GPUs are "
+            "visible",
+            "Use fewer",
+        )
+    return gpus

@@ -11,6 +11,7 @@ from keras_isample.inference.predictor import check_scan
 from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.models.keras_settings import set_keras
 from keras_isample.models.segmentation_model import geometry_of
+from keras_isample.registries import AUGMENTATIONS
 from keras_isample.registries import NETWORKS
 from keras_isample.sampling.slices import largest_slice
 from keras_isample.training.optimizers import l2_factor
@@ -106,10 +107,11 @@ def check_sampling(config, axis):
         InputError: If there is one.
     """
     sampling = config.sampling
-    if axis is None and sampling.augmentation == "cardiac":
+    slices_only = AUGMENTATIONS[sampling.augmentation].slices_only
+    if axis is None and slices_only:
         raise InputError(
             "--augmentation",
-            "is cardiac, which is for slices",
+            f"is {sampling.augmentation}, which is for slices",
             "Leave it away, or use a 2D network with --axis",
         )
     in_turn = axis is not None and config.network.side(axis) == "full"

@@ -3,13 +3,11 @@
 import keras
 
 from keras_isample.callbacks.averaged_weights import AveragedWeights
-from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
 from keras_isample.callbacks.dice_estimate import DiceEstimate
 from keras_isample.callbacks.divergence_check import DivergenceCheck
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.loss_schedule import LossSchedule
 from keras_isample.callbacks.normalization_update import NormalizationUpdate
-from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
 from keras_isample.callbacks.order import ordered
 from keras_isample.callbacks.planned_validation import PlannedValidation
 from keras_isample.callbacks.progress import ProgressReport
@@ -23,11 +21,11 @@ from keras_isample.models.keras_settings import set_keras
 from keras_isample.models.loading import load_model
 from keras_isample.models.normalization import synchronize
 from keras_isample.progress import SILENT
+from keras_isample.registries import ERROR_MAPS
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.candidates import choose_candidate
 from keras_isample.training.devices import devices_of
 from keras_isample.training.error_map_plan import ErrorMapPlan
-from keras_isample.training.gpus import spare_gpu
 from keras_isample.training.memory import check_step
 from keras_isample.training.networks import check_memory
 from keras_isample.training.networks import check_sampling
@@ -146,8 +144,7 @@ class Trainer:
             InputError: If the state is of another network.
         """
         self.sampler.error_maps.folder = folder.error_map_folder
-        if isinstance(self._maps, ConcurrentErrorMaps):
-            self._maps.folder = folder.concurrent_folder
+        self._maps.open(folder.concurrent_folder)
         if not folder.state_file.exists():
             return []
         restore_state(folder.state_file, self.model, self.sampler)
@@ -226,8 +223,7 @@ class Trainer:
                     ),
                 )
         finally:
-            if isinstance(self._maps, ConcurrentErrorMaps):
-                self._maps.close()
+            self._maps.close()
         return recorder
 
     def choose_candidate(
@@ -293,8 +289,8 @@ class Trainer:
             if synchronized:
                 synchronize(self.model)
             self.sampler = _sampler(config, self.data, self.model)
-            self._maps = _error_maps(config, self.sampler, self._reporter)
-            metric = getattr(self._maps, "metric", None)
+            way = ERROR_MAPS[config.sampling.error_maps]
+            self._maps = way.make(self.sampler, config, self._reporter)
             facts = Preprocessing.of(train, self.data.cases).as_metadata()
             self.model.metadata["preprocessing"] = facts
             self.loss = make_run_loss(
@@ -310,7 +306,7 @@ class Trainer:
                     settings.ema_momentum,
                 ),
                 loss=self.loss,
-                metrics=[MeanLoss(self.loss), *([metric] if metric else [])],
+                metrics=_metrics(self.loss, self._maps),
             )
         finally:
             keras.config.set_dtype_policy(policy)
@@ -348,23 +344,6 @@ def _statistics(config, sampler, reporter):
     return [NormalizationUpdate(sampler, batches=batches, reporter=reporter)]
 
 
-def _error_maps(config, sampler, reporter):
-    """The callback that makes the error maps."""
-    settings = config.sampling
-    if settings.is_online:
-        return OnlineErrorMaps(sampler, remove_replaced=False)
-    if settings.is_concurrent:
-        return ConcurrentErrorMaps(
-            sampler,
-            gpu=spare_gpu(config.training.devices),
-            tile_memory=config.training.tile_bytes,
-            remove_replaced=False,
-            reporter=reporter,
-        )
-    return ErrorMapUpdate(
-        sampler,
-        num_cases=settings.num_error_map_cases,
-        tile_memory=config.training.tile_bytes,
-        remove_replaced=False,
-        reporter=reporter,
-    )
+def _metrics(loss, maps):
+    """What the model is compiled with."""
+    return [MeanLoss(loss), *([] if maps.metric is None else [maps.metric])]
