@@ -9,6 +9,9 @@ from keras_isample.losses.base import weighted_mean
 from keras_isample.losses.labels import fold
 from keras_isample.losses.labels import probabilities
 
+_SMALLEST = 1e-30
+"""Least probability that a loss is shown: it may take the logarithm of it."""
+
 
 @keras.saving.register_keras_serializable(package="keras_isample")
 class AdaptedLoss(SegmentationLoss):
@@ -17,11 +20,11 @@ class AdaptedLoss(SegmentationLoss):
     The loss is given one-hot labels, or integers if its class's name begins
     with `Sparse`, and probabilities, both float32. Where it has a value for
     each voxel (`(batch, *spatial)`), the voxels of an example are averaged
-    with their weights, so that ignored ones do not count. Where it has fewer
-    values, ignored voxels are shown to it as background that is predicted
-    rightly, and weights of voxels count nothing. In partially annotated
-    examples merged classes are part of the background, labels and
-    probabilities alike.
+    with their weights, so that ignored ones do not count; axes after the
+    spatial ones are averaged before. Where it has fewer values, ignored voxels
+    are shown to it as background that is predicted rightly, and weights of
+    voxels are refused. In partially annotated examples merged classes are part
+    of the background, labels and probabilities alike.
 
     Args:
         loss: A `keras.losses.Loss` of probabilities, or what
@@ -34,7 +37,8 @@ class AdaptedLoss(SegmentationLoss):
         As of `CrossEntropy`.
 
     Raises:
-        ValueError: If it is no loss, or one of logits.
+        ValueError: If it is no loss, or one of logits; when it is called, if it
+            has no value for each voxel, and voxels have weights.
 
     Example:
     >>> loss = AdaptedLoss(keras.losses.Tversky(alpha=0.3, beta=0.7))
@@ -51,14 +55,19 @@ class AdaptedLoss(SegmentationLoss):
         name=None,
         dtype=None,
     ):
-        loss = keras.losses.get(loss)
+        given, loss = loss, keras.losses.get(loss)
+        if loss is None:
+            raise ValueError(
+                "Argument `loss` must be a Keras loss, or what "
+                f"`keras.losses.get` accepts. Received: loss={given!r}."
+            )
         is_object = isinstance(loss, keras.losses.Loss)
         if is_object and _config_of(loss).get("from_logits"):
             raise ValueError(
                 "Argument `loss` must be a loss of probabilities. Received: "
                 f"{loss!r} with from_logits=True."
             )
-        kind = type(loss).__name__ if is_object else loss.__name__
+        kind = getattr(loss, "__name__", type(loss).__name__)
         super().__init__(
             ignore_label=ignore_label,
             merged_classes=merged_classes,
@@ -77,16 +86,25 @@ class AdaptedLoss(SegmentationLoss):
         background = ops.cast(ops.arange(count) == 0, "float32")
         counts = (targets.weight > 0)[..., None]
         p = fold(probabilities(y_pred, from_logits=False), targets)
-        p = ops.where(counts, p, background)
+        p = ops.maximum(ops.where(counts, p, background), _SMALLEST)
         true = ops.where(counts, fold(targets.true, targets), background)
         if not self.one_hot:
             true = ops.argmax(true, axis=-1)
         compute = getattr(self.loss, "call", self.loss)
         values = ops.cast(compute(true, p), "float32")
-        missing = len(targets.weight.shape) - len(values.shape)
-        if missing == 0:
+        rank = len(targets.weight.shape)
+        if len(values.shape) > rank:
+            further = tuple(range(rank, len(values.shape)))
+            values = ops.mean(values, axis=further)
+        if len(values.shape) == rank:
             weight = targets.weight
             return weighted_mean(values * weight, weight, batch=False)
+        if voxel_weight is not None:
+            raise ValueError(
+                "Argument `sample_weight` must have one weight for each "
+                f"example: {self.loss!r} has no value for each voxel. "
+                f"Received: weights of shape {tuple(voxel_weight.shape)}."
+            )
         if len(values.shape) > 1:
             values = ops.mean(values, axis=tuple(range(1, len(values.shape))))
         return ops.broadcast_to(values, ops.shape(y_pred)[:1])

@@ -1,5 +1,7 @@
 """Losses by the names of the command line."""
 
+import inspect
+
 from keras_isample.losses.adapted import adapted
 from keras_isample.losses.base import PerExampleLoss
 from keras_isample.registries import LOSSES
@@ -28,7 +30,8 @@ def make_loss(name, class_weights=None, merged_classes=(), **options):
         **options: More arguments of the loss, such as `from_logits`.
 
     Raises:
-        ValueError: If there is no such name, or it needs class weights.
+        ValueError: If there is no such name, it needs class weights, or the
+            data have merged classes and it does not take them.
     """
     spec = LOSSES[name]
     if spec.needs_weights and class_weights is None:
@@ -43,7 +46,22 @@ def make_loss(name, class_weights=None, merged_classes=(), **options):
     loss = spec.make(class_weights, **options)
     if isinstance(loss, PerExampleLoss) and merged_classes:
         # One of ours with arguments of its own.
+        if not _takes_merged_classes(spec.maker):
+            raise ValueError(
+                f"The loss {name} does not know which classes count as one "
+                f"with the background in some cases, {merged_classes}. Let "
+                "its maker take `merged_classes`, or use "
+                'partial="exclude".'
+            )
         loss = spec.make(
             class_weights, merged_classes=merged_classes, **options
         )
     return adapted(loss, merged_classes)
+
+
+def _takes_merged_classes(maker):
+    parameters = inspect.signature(maker).parameters.values()
+    return any(
+        each.name == "merged_classes" or each.kind is each.VAR_KEYWORD
+        for each in parameters
+    )

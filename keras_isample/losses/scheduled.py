@@ -54,6 +54,8 @@ class ScheduledLoss(WeightedSum):
     array([0., 1., 0.], dtype=float32)
     """
 
+    is_scheduled = True
+
     def __init__(
         self,
         losses,
@@ -64,11 +66,6 @@ class ScheduledLoss(WeightedSum):
         name="scheduled",
         dtype=None,
     ):
-        if any(isinstance(loss, ScheduledLoss) for loss in losses):
-            raise ValueError(
-                "Argument `losses` must not hold a loss that is scheduled "
-                f"itself. Received: {losses}."
-            )
         starts = _checked_starts(starts, len(losses))
         super().__init__(losses, reduction=reduction, name=name, dtype=dtype)
         if transition not in TRANSITIONS:

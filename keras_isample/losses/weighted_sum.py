@@ -27,17 +27,20 @@ class WeightedSum(PerExampleLoss):
 
     Attributes:
         merged_classes: That of the losses, which all have the same.
+        is_scheduled: Whether the weights change from epoch to epoch.
 
     Call arguments:
         As of `CrossEntropy`.
 
     Raises:
-        ValueError: If there is no loss, weights do not fit, or losses differ
-            in their `merged_classes`.
+        ValueError: If there is no loss, one is scheduled, weights do not fit,
+            or losses differ in their `merged_classes`.
 
     Example:
     >>> loss = WeightedSum([CrossEntropy(), keras.losses.Dice()], [1.0, 0.5])
     """
+
+    is_scheduled = False
 
     def __init__(
         self,
@@ -51,6 +54,12 @@ class WeightedSum(PerExampleLoss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if not losses:
             raise ValueError("Argument `losses` must not be empty.")
+        # `LossSchedule` would not find one within a sum.
+        if any(getattr(loss, "is_scheduled", False) for loss in losses):
+            raise ValueError(
+                "Argument `losses` must not hold a loss that is scheduled "
+                f"itself. Received: {losses}."
+            )
         merged = [getattr(loss, "merged_classes", None) for loss in losses]
         known = {each for each in merged if each is not None}
         if len(known) > 1:

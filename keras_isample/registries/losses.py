@@ -90,9 +90,10 @@ def register_loss(
 
     Args:
         name: The name.
-        maker: Class or function that makes a Keras loss. It is called without
-            arguments but the class weights. A loss of this package that takes
-            `merged_classes` is called with these, too.
+        maker: Class or function that returns a Keras loss, or the name of one
+            of Keras'. It is called without arguments but the class weights.
+            One that returns a loss of this package is called with
+            `merged_classes`, too, where the data have some.
         class_weights: Its argument that takes the class weights, one float per
             class, background first; `None` if it takes none.
         needs_weights: Whether it makes no sense without class weights.

@@ -1,5 +1,7 @@
 """Losses from elsewhere, on labels with ignored voxels and merged classes."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -77,6 +79,63 @@ def test_values_of_parts_of_examples_are_averaged(batch):
     true = np.eye(p.shape[-1], dtype="float32")[labels]
     expected = float(np.mean((true - p) ** 2))
     assert float(AdaptedLoss(Own())(labels, p)) == pytest.approx(expected)
+
+
+@keras.saving.register_keras_serializable(package="elsewhere")
+class Unclipped(keras.losses.Loss):
+    """The logarithm of whatever probability it is shown."""
+
+    def __init__(self, axes=(), **options):
+        super().__init__(**options)
+        self.axes = axes
+
+    def call(self, y_true, y_pred):
+        errors = -keras.ops.sum(y_true * keras.ops.log(y_pred), axis=-1)
+        return keras.ops.mean(errors, axis=self.axes) if self.axes else errors
+
+
+@pytest.mark.parametrize("axes", [(), (1, 2)], ids=["voxels", "examples"])
+def test_logarithm_of_what_is_not_shown_is_finite(batch, axes, gradient):
+    labels, p = batch
+    labels = np.where(labels == 1, 0, labels) + 256
+    labels[0, 0] = 255
+    loss = AdaptedLoss(Unclipped(axes), merged_classes=((1,),))
+    slope = gradient(lambda x: loss(labels, x), p)
+    assert np.isfinite(float(loss(labels, p))) and np.isfinite(slope).all()
+    assert (slope[0, 0] == 0).all() and (slope[1] != 0).any()
+
+
+class Unreduced(keras.losses.Loss):
+    """A value of each voxel and class."""
+
+    def call(self, y_true, y_pred):
+        return keras.ops.square(y_true - y_pred)
+
+
+def test_values_of_classes_are_averaged_at_each_voxel():
+    labels = np.array([[0, 1, 255]])
+    p = np.array([[[0.5, 0.5], [0.25, 0.75], [0.0, 1.0]]], "float32")
+    expected = (0.5**2 + 0.25**2) / 2
+    found = float(AdaptedLoss(Unreduced())(labels, p))
+    assert found == pytest.approx(expected)
+
+
+def test_weights_of_voxels_are_refused_by_a_loss_of_whole_examples(batch):
+    loss = AdaptedLoss(keras.losses.Dice())
+    with pytest.raises(ValueError, match="`sample_weight`"):
+        loss(*batch, np.ones(batch[0].shape))
+
+
+def test_nothing_is_no_loss():
+    with pytest.raises(ValueError, match="`loss`"):
+        AdaptedLoss(None)
+
+
+def test_a_function_without_a_name_is_taken(batch):
+    function = functools.partial(
+        keras.losses.binary_focal_crossentropy, gamma=1
+    )
+    assert float(AdaptedLoss(function)(*batch)) > 0
 
 
 def test_it_round_trips():

@@ -9,6 +9,7 @@ from keras_isample.losses import CrossEntropy
 from keras_isample.losses import Dice
 from keras_isample.losses import DiceFocal
 from keras_isample.losses import Focal
+from keras_isample.losses import ScheduledLoss
 from keras_isample.losses import WeightedSum
 
 ONE = [0.5, 1.0, 2.0, 1.0]
@@ -130,6 +131,12 @@ def test_weights_are_1_by_default_and_fit_the_losses():
             WeightedSum([Dice(), Focal()], weights)
     with pytest.raises(ValueError, match="`losses`"):
         WeightedSum([])
+
+
+def test_a_scheduled_loss_is_no_part_of_a_sum():
+    scheduled = ScheduledLoss([Dice(), Focal()], [0, 1])
+    with pytest.raises(ValueError, match="scheduled"):
+        WeightedSum([CrossEntropy(), scheduled])
 
 
 def test_a_sum_round_trips():

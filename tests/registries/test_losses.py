@@ -37,6 +37,16 @@ def test_a_loss_of_ours_gets_weights_and_merged_classes():
     assert loss.merged_classes == ((1,),)
 
 
+def test_a_loss_that_cannot_know_merged_classes_is_refused():
+    register_loss("fixed", lambda: Dice(epsilon=0.5))
+    try:
+        assert make_loss("fixed").epsilon == 0.5
+        with pytest.raises(ValueError, match="fixed does not know"):
+            make_loss("fixed", merged_classes=((1,),))
+    finally:
+        LOSSES.remove("fixed")
+
+
 @pytest.mark.usefixtures("registered")
 def test_a_configuration_takes_it():
     settings = {"loss": "tversky"}
