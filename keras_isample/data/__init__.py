@@ -19,9 +19,9 @@ __all__ = [
     "inspect_cohort",
     "prepare_cohort",
     "read_cohort",
+    "register_layout",
     "slice_axis",
     "write_brain_phantom",
     "write_cardiac_phantom",
     "write_phantom",
-    "register_layout",
 ]

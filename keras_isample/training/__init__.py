@@ -16,6 +16,6 @@ __all__ = [
     "TruncationSelection",
     "WinnerTakesAll",
     "fit",
-    "sgd",
     "register_executor",
+    "sgd",
 ]

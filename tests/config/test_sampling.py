@@ -16,7 +16,7 @@ def test_concurrent_maps_are_of_isample_alone():
     for sampling, there in (("isample", True), ("uniform", False)):
         settings = {"error_maps": "concurrent", "sampling": sampling}
         config = Config.from_settings("scans", settings)
-        assert config.sampling.is_concurrent == there
+        assert (config.sampling.error_map_way is not None) == there
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])

@@ -231,7 +231,7 @@ def test_planned_shares_are_of_all_together():
 def test_presets_are_the_papers_ways():
     for name in ("kidneys-2017", "organs-2017"):
         config = Config.from_settings("scans", PRESETS[name])
-        assert config.sampling.is_concurrent
+        assert config.sampling.error_map_way.in_background
     for name in ("kidneys-2018", "autolr-2018"):
         sampling = Config.from_settings("scans", PRESETS[name]).sampling
         assert sampling.error_maps == "epoch"
