@@ -9,9 +9,11 @@ that memory back at any time; "own GB" is while training and without them.
 
 `--shares 512x512x700` is a third table: 16 scans of that size at 1 x 1 x 1.5 mm
 and 2 to validate with are trained on with the settings that `fit` has by
-default, and the shares of the time that error maps and validation were planned
-to take, counted in multiplications, stand beside those that they took. Phantoms
-are drawn once and kept in the folder: 28 GB with their prepared copies.
+default, its 50 epochs of 100 steps included. A few epochs of such a run and one
+validation of all scans are timed, and the shares that error maps and validation
+have of the whole run follow: "seen" stands beside what was planned, counted in
+multiplications. Phantoms are drawn once and kept in the folder: 28 GB with
+their prepared copies.
 
 About 15 minutes on two cores with the defaults, which use a narrow network: it
 is the quicker one, and memory for tiles is bounded at any width. `--width 1` is
@@ -27,6 +29,7 @@ papers (`--cases "" --sizes 512x512x700 --width 1`): 3.5 GB and 7 minutes, 3.6
 GB and 2.5 minutes; training on such scans 4.0 GB, mapped files included.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -62,7 +65,10 @@ SHARED_AT = (1.0, 1.0, 1.5)
 )
 @click.option("--scans", default=16, help="To train on, for the third table.")
 @click.option(
-    "--epochs", default=4, show_default=True, help="For the third table."
+    "--timed-epochs",
+    default=3,
+    show_default=True,
+    help="Of the run of the third table.",
 )
 @click.option("--sample-from", default="refreshed", show_default=True)
 @click.option(
@@ -79,7 +85,7 @@ SHARED_AT = (1.0, 1.0, 1.5)
 @click.option("--quick", is_flag=True, help="A minute, to see that it works.")
 @click.pass_context
 def main(
-    context, cases, sizes, shares, scans, epochs, folder, quick, **options
+    context, cases, sizes, shares, scans, timed_epochs, folder, quick, **options
 ):
     """Measures start-up, epochs and memory; see the top of the file."""
     if context.invoked_subcommand:
@@ -101,7 +107,9 @@ def main(
         if shares:
             shape = tuple(map(int, shares.split("x")))
             own = {"steps": 2, "batch_size": 2, "width": 0.1} if quick else {}
-            row = _measure_shares(folder, shape, scans, epochs, own, options)
+            row = _measure_shares(
+                folder, shape, scans, timed_epochs, own, options
+            )
             _show("shares", [shares], [row])
 
 
@@ -143,8 +151,17 @@ def _measure_size(folder, shape, options):
     return row
 
 
-def _measure_shares(folder, shape, scans, epochs, own, options):
-    """Trains on scans as by default, and notes what took which share."""
+def _measure_shares(folder, shape, scans, timed, own, options):
+    """Times a part of a run on scans as by default, and what has which share.
+
+    Args:
+        folder: Where scans are kept.
+        shape: Their voxels.
+        scans: How many there are to train on.
+        timed: Epochs that are timed.
+        own: Settings that are not the defaults.
+        options: Those of the command line.
+    """
     data = folder / ("shares-" + "x".join(map(str, shape)))
     if not data.exists():
         _write_cases(data, scans + 2, shape, SHARED_AT)
@@ -152,15 +169,38 @@ def _measure_shares(folder, shape, scans, epochs, own, options):
         "cache": str(folder / "cache"),
         "tile_memory": options["tile_memory"],
         "split": f"{scans},2,0",
-        "epochs": epochs,
-        "steps_per_epoch": own.get("steps", 100),
-        "batch_size": own.get("batch_size", 12),
-        "width": own.get("width", 1.0),
+        **own,
     }
     text = json.dumps(settings)
     row = _child("prepare", str(data), text)
-    row |= _child("fit-once", str(data), text)
+    row |= _child("share-once", str(data), text, str(timed))
+    once = {"validate_every": 1, "epochs": 1, "steps_per_epoch": 1}
+    text = json.dumps({**settings, **once, "sampling": "uniform"})
+    validated = _child("fit-once", str(data), text)
+    row |= _shares_of_a_run(row.pop("plan"), row, validated["validation s"])
     return {f"shares {key}": value for key, value in row.items()}
+
+
+def _shares_of_a_run(plan, row, validation):
+    """Shares of a run of full length, from the times of its parts.
+
+    Args:
+        plan: What the run's manifest says.
+        row: Seconds of an epoch's training and error maps.
+        validation: Seconds of one validation of whole scans.
+    """
+    sums = {
+        "training": plan["epochs"] * row["training s"],
+        "error_maps": plan["epochs"] * row["error_maps s"],
+        # An estimate takes a part of that.
+        "validation": validation * plan["validation"],
+    }
+    total = sum(sums.values())
+    return {
+        "whole validation s": validation,
+        "run of full length h": total / 3600,
+        **{f"{part} seen %": 100 * s / total for part, s in sums.items()},
+    }
 
 
 def _measure_fit(folder, data, settings, options):
@@ -235,7 +275,6 @@ def fit_once(data, settings):
 
     from keras_isample.config import Config
     from keras_isample.training.run import fit
-    from keras_isample.training.run_folder import RunFolder
 
     class Clock(Callback):
         first_step = None
@@ -258,39 +297,74 @@ def fit_once(data, settings):
     config = Config.from_settings(data, json.loads(settings))
     with tempfile.TemporaryDirectory() as run:
         result = fit(config, Path(run) / "run", callbacks=[clock])
-        manifest = RunFolder(result.path).manifest()
     seconds, cores = np.diff(clock.epochs, axis=0).T
     # The first epoch compiles; the second follows the first error maps.
-    steady = result.rows[2:]
+    steady = result.rows[2:] or result.rows
     row = {
         "start s": clock.first_step,
         "start GB": clock.memory,
         "first epoch s": seconds[0],
-        "epoch s": float(np.median(seconds[2:])),
+        "epoch s": float(np.median(seconds[-len(steady) :])),
         # Less disturbed by whatever else the machine does.
-        "epoch core s": float(np.median(cores[2:])),
+        "epoch core s": float(np.median(cores[-len(steady) :])),
     }
     for part in ("training", "error_maps", "validation"):
         values = [r.get(f"seconds_{part}", 0.0) for r in steady]
         row[f"{part} s"] = float(np.median(values))
-    seen = _seen_shares(result.rows)
-    for part, planned in manifest["planned_shares"].items():
-        row[f"{part} planned %"] = 100 * planned
-        row[f"{part} seen %"] = 100 * seen[part]
     row |= {"files": clock.files, "own GB": clock.own, "GB": _memory_gb()}
     click.echo(json.dumps(row))
 
 
-def _seen_shares(rows):
-    """Shares of the time; the first epoch's training is that of the others."""
-    sums = {
-        part: sum(row.get(f"seconds_{part}") or 0.0 for row in rows)
-        for part in ("training", "error_maps", "validation")
+@main.command(hidden=True)
+@click.argument("data")
+@click.argument("settings")
+@click.argument("timed", type=int)
+def share_once(data, settings, timed):
+    """Trains a few epochs of a run, and tells what was planned for all."""
+    from keras.callbacks import Callback
+
+    from keras_isample.config import Config
+    from keras_isample.training.history import read_history
+    from keras_isample.training.run import fit
+    from keras_isample.training.run_folder import RunFolder
+    from keras_isample.training.validation import planned_validation
+
+    class Enough(Exception):
+        pass
+
+    class Clock(Callback):
+        own = 0
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch > timed:
+                raise Enough
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.own = max(self.own, _memory_gb("RssAnon"))
+
+    config = Config.from_settings(data, json.loads(settings))
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = RunFolder(Path(temporary) / "run")
+        with contextlib.suppress(Enough):
+            fit(config, folder.path, callbacks=[clock])
+        # The first epoch compiles.
+        rows = read_history(folder.history_file)[1:]
+        shares = folder.manifest()["planned_shares"]
+        plan = planned_validation(folder)
+    row = {
+        f"{part} s": float(np.median([r[f"seconds_{part}"] for r in rows]))
+        for part in ("training", "error_maps")
     }
-    # It compiles.
-    later = [row["seconds_training"] for row in rows[1:]]
-    sums["training"] = float(np.median(later)) * len(rows)
-    return {part: value / sum(sums.values()) for part, value in sums.items()}
+    row |= {f"{part} planned %": 100 * s for part, s in shares.items()}
+    row |= {"own GB": clock.own, "GB": _memory_gb()}
+    epochs = config.training.epochs
+    row["plan"] = {
+        "epochs": epochs,
+        # In validations of whole scans.
+        "validation": plan.total(epochs) / plan.whole,
+    }
+    click.echo(json.dumps(row))
 
 
 @main.command(hidden=True)
