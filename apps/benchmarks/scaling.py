@@ -106,7 +106,9 @@ def main(
             _show("size", ["x".join(map(str, s)) for s in shapes], rows)
         if shares:
             shape = tuple(map(int, shares.split("x")))
-            own = {"steps": 2, "batch_size": 2, "width": 0.1} if quick else {}
+            own = {}
+            if quick:
+                own = {"steps_per_epoch": 2, "batch_size": 2, "width": 0.1}
             row = _measure_shares(
                 folder, shape, scans, timed_epochs, own, options
             )
