@@ -190,6 +190,9 @@ def introduce(model, sampler):
     _check_geometry(model, sampler.geometry)
     if sampler.geometry.axis is not None:
         metadata.setdefault("axis", sampler.geometry.axis)
+    if model.geometry.windows:
+        # Windows are as large as the patches that it is trained with.
+        metadata["patch_size"] = sampler.geometry.patch_size
     if sampler.cohort is not None:
         facts = Preprocessing.of(sampler.cohort, sampler.cases)
         metadata.setdefault("preprocessing", facts.as_metadata())

@@ -12,8 +12,9 @@ log = logging.getLogger(__name__)
 class Stage(enum.IntEnum):
     """When a callback acts at the end of an epoch, the lowest first.
 
-    A callback says it in its attribute `stage`. Callbacks without one come in
-    the stage `OTHERS`, where the epoch's logs have all figures.
+    A callback says it in its attribute `stage`, which can be set on any
+    callback. Those without one come in the stage `OTHERS`, where the epoch's
+    logs have all figures; `SwapEMAWeights` of Keras comes in `WEIGHTS`.
     """
 
     WEIGHTS = 1
@@ -93,6 +94,8 @@ def ordered(*callbacks):
 
 def stage_of(callback):
     """The `Stage` of a callback."""
+    if isinstance(callback, keras.callbacks.SwapEMAWeights):
+        return Stage.WEIGHTS
     return getattr(callback, "stage", Stage.OTHERS)
 
 
@@ -105,8 +108,7 @@ def note_turn(callback):
     Args:
         callback: A callback of a model.
     """
-    stage = stage_of(callback)
-    turns = _predicted.setdefault(callback.model, _Turns())
+    stage, turns = stage_of(callback), _turns(callback)
     if stage in _PREDICTS:
         turns.predicted = type(callback).__name__
     elif stage in _PREPARES and turns.predicted and not turns.warned:
@@ -128,7 +130,14 @@ def begin_epoch(callback):
     Args:
         callback: A callback of a model.
     """
-    _predicted.setdefault(callback.model, _Turns()).predicted = None
+    _turns(callback).predicted = None
+
+
+def _turns(callback):
+    model = callback.model
+    if not isinstance(model, keras.Model):
+        return _Turns()
+    return _predicted.setdefault(model, _Turns())
 
 
 class _Turns:

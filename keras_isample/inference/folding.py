@@ -141,8 +141,11 @@ def _is_convolution(layer):
         None,
         keras.activations.linear,
     )
-    kinds = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
-    return isinstance(layer, kinds) and plain
+    # A subclass may do something else with its kernel, or after it.
+    return plain and any(
+        isinstance(layer, kind) and type(layer).call is kind.call
+        for kind in (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
+    )
 
 
 def _copy(layer, removed):

@@ -27,7 +27,8 @@ def predict_volume(
     """Segments one scan.
 
     The scan is brought to closest-canonical RAS+ and to the training spacing;
-    class probabilities are predicted tile by tile, equal to one pass, and
+    class probabilities are predicted tile by tile, equal to one pass (or in
+    overlapping windows, if the model's geometry states no halo), and
     interpolated back to the grid of the input, where the largest wins.
 
     Args:

@@ -21,9 +21,9 @@ _IN_PLACE = (
 _SHARED = (CropSides, PadSides, Fork, layers.Identity)
 """Layers whose output is their input, or nearly."""
 
-_BLOCKS = 4
-"""Sides of the image that is counted, in multiples of what it needs: the
-deepest maps must not look like single values."""
+_SIDE = 128
+"""Least side of the image that is counted: its deepest maps are no single
+values, and what layers put around it hardly counts."""
 
 
 def bytes_per_voxel(model, multiple=1):
@@ -40,7 +40,8 @@ def bytes_per_voxel(model, multiple=1):
         to need no more than what they read and write.
     """
     *_, channels = model.inputs[0].shape
-    sides = (_BLOCKS * multiple,) * (len(model.inputs[0].shape) - 2)
+    side = -(-max(_SIDE, 4 * multiple) // multiple) * multiple
+    sides = (side,) * (len(model.inputs[0].shape) - 2)
     uses = _depth_first(layer_uses(model, [(1, *sides, channels)]))
     last = {}
     for index, use in enumerate(uses):

@@ -13,6 +13,7 @@ one pass.
 import itertools
 import logging
 import math
+import weakref
 
 import keras
 import numpy as np
@@ -32,6 +33,10 @@ WINDOW_MEMORY = 1 << 30
 
 SIGMA = 1 / 8
 """Standard deviation of the Gaussian weights, times the side of a window."""
+
+
+_said = weakref.WeakSet()
+"""Models whose windows have been told of."""
 
 
 class WindowPredictor(Predictor):
@@ -62,9 +67,13 @@ class WindowPredictor(Predictor):
         self._units = multiple
         self._memory = tile_memory
         # Not the model: predictors must not keep models alive.
-        copy = keras.Model(model.inputs, model.outputs)
+        # Of several outputs, those of deep supervision, the first.
+        copy = keras.Model(model.inputs, model.outputs[0])
         self._run = compiled(copy)
         self._multiplications = multiplications(copy, [self._shape()])
+        if model in _said:
+            return
+        _said.add(model)
         log.warning(
             "the network states no halo: scans are predicted in windows of %s "
             "voxels that overlap by half, which is not exact",
@@ -149,17 +158,18 @@ class WindowPredictor(Predictor):
         sums = self._zeros(
             (depth, *(p.stop - p.start for p in region[1:]), self.num_classes)
         )
+        rows = max(1, int(self._memory // 2 // sums[0].nbytes))
         total = [
             sum_of_weights(n, w)[part]
             for n, w, part in zip(scan.shape, self.sides, region, strict=True)
         ]
         row = region[0].start
-        for index in range(len(first)):
+        for number in range(len(first)):
             for _ in range(math.prod(map(len, others))):
                 place, probabilities = next(pieces)
                 self._add(sums, row, region, place, probabilities)
-            last = index + 1 == len(first)
-            done = region[0].stop if last else max(row, first[index + 1])
+            last = number + 1 == len(first)
+            done = region[0].stop if last else max(row, first[number + 1])
             done = min(done, region[0].stop)
             if done == row:
                 continue
@@ -169,11 +179,14 @@ class WindowPredictor(Predictor):
                 * total[1][:, None, None]
                 * total[2][:, None]
             )
-            yield (
-                (row, region[1].start, region[2].start),
-                np.asarray(sums[:count]) / weights,
-            )
-            sums[: depth - count] = sums[count:].copy()
+            for start in range(0, count, rows):
+                part = slice(start, min(start + rows, count))
+                yield (
+                    (row + start, region[1].start, region[2].start),
+                    np.asarray(sums[part]) / weights[part],
+                )
+            for index in range(depth - count):
+                sums[index] = sums[index + count]
             sums[depth - count :] = 0
             row = done
 

@@ -130,14 +130,17 @@ def _config_of(loss):
         return {}
 
 
-def adapted(loss, merged_classes=()):
+def adapted(loss, merged_classes=(), ignore_label=255):
     """A loss of this package as it is, any other one as `AdaptedLoss`.
 
     Args:
         loss: A Keras loss, or what `keras.losses.get` accepts.
         merged_classes: A tuple of classes for each annotation set, for a loss
             from elsewhere.
+        ignore_label: Label of voxels without weight, for such a loss.
     """
     if isinstance(loss, PerExampleLoss):
         return loss
-    return AdaptedLoss(loss, merged_classes=merged_classes)
+    return AdaptedLoss(
+        loss, merged_classes=merged_classes, ignore_label=ignore_label
+    )

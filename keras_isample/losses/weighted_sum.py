@@ -60,15 +60,18 @@ class WeightedSum(PerExampleLoss):
                 "Argument `losses` must not hold a loss that is scheduled "
                 f"itself. Received: {losses}."
             )
-        merged = [getattr(loss, "merged_classes", None) for loss in losses]
-        known = {each for each in merged if each is not None}
-        if len(known) > 1:
-            raise ValueError(
-                "Argument `losses` must hold losses of the same "
-                f"merged_classes. Received: {merged}."
-            )
-        self.merged_classes = known.pop() if known else ()
-        self.losses = [adapted(loss, self.merged_classes) for loss in losses]
+        self.merged_classes = _common(losses, "merged_classes", ())
+        ignored = 255
+        if not all(isinstance(loss, PerExampleLoss) for loss in losses):
+            ignored = _common(losses, "ignore_label", 255)
+            if _common(losses, "from_logits", False):
+                raise ValueError(
+                    "Argument `losses` must hold losses of probabilities where "
+                    f"some are not of this package. Received: {losses}."
+                )
+        self.losses = [
+            adapted(loss, self.merged_classes, ignored) for loss in losses
+        ]
         weights = [1.0] * len(self.losses) if weights is None else list(weights)
         if len(weights) != len(self.losses):
             raise ValueError(
@@ -275,6 +278,17 @@ class DiceFocal(_WithDice):
         config["focal_class_weights"] = self.losses[0].class_weights
         config["focal_weight"] = self.weights[0]
         return config
+
+
+def _common(losses, name, default):
+    """What losses of this package agree about."""
+    known = {getattr(x, name) for x in losses if hasattr(x, name)}
+    if len(known) > 1:
+        raise ValueError(
+            f"Argument `losses` must hold losses of the same {name}. "
+            f"Received: {sorted(map(str, known))}."
+        )
+    return known.pop() if known else default
 
 
 def _check_weight(name, weight):

@@ -7,6 +7,7 @@ along; a file with such a layer is refused before Keras opens it.
 
 import importlib
 import json
+import logging
 import re
 import zipfile
 import zlib
@@ -15,6 +16,8 @@ from pathlib import Path
 import keras
 
 from keras_isample.errors import InputError
+
+log = logging.getLogger(__name__)
 
 MODEL_FILE = "model.keras"
 """The model in a run folder."""
@@ -70,7 +73,14 @@ def load_model(path, *, compile=True):
             "is no model",
             "Give a run folder whose first epoch has ended, or a .keras file",
         )
-    model = load_keras_file(path, compile=compile)
+    try:
+        model = load_keras_file(path, compile=compile)
+    except InputError as error:
+        if not compile:
+            raise
+        # A loss from elsewhere may not be known here; the network may.
+        model = load_keras_file(path, compile=False)
+        log.warning("loaded without its loss and optimizer: %s", error)
     if not getattr(model, "metadata", None):
         raise InputError(
             path, "is a Keras model, but not of this package", _CURE

@@ -98,12 +98,18 @@ def geometry_from(metadata):
             axis=axis, multiple=multiple, windows=windows, **given
         )
     if ndim == 3:
-        halo = metadata.get("halo")
+        halo = metadata.get("halo", _older_halo(metadata))
         return PlainGeometry(halo=halo, multiple=multiple, **given)
     raise ValueError(
         "The metadata of a model must have `ndim` 2 or 3, or `context_width`. "
         f"Received: {metadata}."
     )
+
+
+def _older_halo(metadata):
+    """Halo of a network in a file from before files stated it."""
+    factor = {"unet": 7, "unet3plus": 8}.get(metadata.get("network"))
+    return factor and factor * metadata["multiple"] - 5
 
 
 def _as_size(size):

@@ -38,8 +38,9 @@ def with_geometry(model, geometry, *, from_logits=False, name=None):
 
     Raises:
         ValueError: If the model has several inputs or outputs, its dimensions
-            are not those of the geometry, or its output has other sides than
-            its input.
+            or fixed sides are not those of the geometry, its output has other
+            sides than its input, or it gives logits and `from_logits` does not
+            say so.
 
     Example:
     >>> image = keras.Input((None, None, None, 1))
@@ -56,6 +57,11 @@ def with_geometry(model, geometry, *, from_logits=False, name=None):
             f"Received: {geometry!r}."
         )
     image, output = _ends(model, geometry)
+    if not from_logits and _is_linear(model, output):
+        raise ValueError(
+            "Argument `model` ends in a layer without an activation. Use "
+            "from_logits=True, or end it in a softmax."
+        )
     if from_logits:
         softmax = layers.Softmax(dtype="float32", name="probabilities")
         output = softmax(output)
@@ -72,7 +78,9 @@ def with_geometry(model, geometry, *, from_logits=False, name=None):
     }
     if geometry.axis is not None:
         result.metadata["axis"] = geometry.axis
-        result.metadata["windows"] = None not in image.shape[1:-1]
+        # A network of fixed sides sees no slice of another size.
+        fixed = any(side is not None for side in image.shape[1:-1])
+        result.metadata["windows"] = geometry.windows or fixed
     return result
 
 
@@ -97,15 +105,32 @@ def _ends(model, geometry: Geometry):
             f"Argument `geometry` has {len(shape) - 2} dimensions, the model "
             f"{len(image.shape) - 2}. Received: {geometry!r}."
         )
-    sides = [
-        given if known is None else known
-        for given, known in zip(shape, image.shape, strict=True)
-    ]
-    seen = model.compute_output_spec(keras.KerasTensor(tuple(sides)))
-    (seen,) = keras.tree.flatten(seen)
-    if tuple(seen.shape[1:-1]) != tuple(sides[1:-1]):
+    for given, known in zip(shape[1:-1], image.shape[1:-1], strict=True):
+        if known not in (None, given):
+            raise ValueError(
+                "Argument `geometry` must have the fixed sides of the model, "
+                f"{tuple(image.shape[1:-1])}. Received: {geometry!r}."
+            )
+        if given % geometry.multiple:
+            raise ValueError(
+                f"Argument `geometry` has a patch side of {given}, which is no "
+                f"multiple of {geometry.multiple}. Received: {geometry!r}."
+            )
+    (seen,) = keras.tree.flatten(
+        model.compute_output_spec(keras.KerasTensor(shape))
+    )
+    if tuple(seen.shape[1:-1]) != shape[1:-1]:
         raise ValueError(
             "Argument `model` must give as many voxels as it takes. Received: "
-            f"{tuple(seen.shape[1:-1])} for {tuple(sides[1:-1])}."
+            f"{tuple(seen.shape[1:-1])} for {shape[1:-1]}."
         )
     return image, output
+
+
+def _is_linear(model, output):
+    """Whether the last layer is a convolution without an activation."""
+    kinds = (layers.Conv2D, layers.Conv3D, layers.Dense)
+    for layer in model.layers:
+        if isinstance(layer, kinds) and layer.output is output:
+            return layer.activation is keras.activations.linear
+    return False

@@ -56,6 +56,8 @@ for _name, _spec in {
 }.items():
     AUGMENTATIONS.register(_name, _spec)
 
+AUGMENTATIONS.protect()
+
 
 def register_augmentation(
     name: str,
@@ -75,7 +77,7 @@ def register_augmentation(
         varies_spacing: Whether it uses `spacing_jitter`.
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If the name is one of this package's.
 
     Example:
     >>> def mirrored(draws, patches):

@@ -72,16 +72,37 @@ for _name, _spec in {
 }.items():
     ERROR_MAPS.register(_name, _spec)
 
+ERROR_MAPS.protect()
 
-def register_error_maps(name: str, maker: Callable[..., Any]) -> None:
+
+def register_error_maps(
+    name: str,
+    maker: Callable[..., Any],
+    *,
+    has_share: bool = False,
+    chooses_cases: bool = True,
+    one_device: bool = False,
+    in_background: bool = False,
+    why: str = "takes no share of the time",
+) -> None:
     """Makes a way of making error maps known, for `error_maps`.
 
     Args:
         name: Its name.
         maker: Function of the `ISample`, the run's `Config` and a `Reporter`
             that returns a `callbacks.ErrorMapsCallback`.
+        has_share, chooses_cases, one_device, in_background, why: See
+            `ErrorMapsSpec`.
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If the name is one of this package's.
     """
-    ERROR_MAPS.register(name, ErrorMapsSpec(maker))
+    spec = ErrorMapsSpec(
+        maker,
+        has_share=has_share,
+        chooses_cases=chooses_cases,
+        one_device=one_device,
+        in_background=in_background,
+        why=why,
+    )
+    ERROR_MAPS.register(name, spec)

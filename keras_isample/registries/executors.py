@@ -16,6 +16,8 @@ place, such as `"package.module:function"`; see `training.executors`."""
 for _name in ("serial", "process", "ray"):
     EXECUTORS.register(_name, f"keras_isample.training.executors:{_name}")
 
+EXECUTORS.protect()
+
 
 def executor_maker(name: str) -> Callable[..., Any]:
     """The function that makes an executor.
@@ -38,6 +40,6 @@ def register_executor(name: str, maker: Callable[..., Any]) -> None:
             long at most and returns a list of `(task, Outcome)`.
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If the name is one of this package's.
     """
     EXECUTORS.register(name, maker)

@@ -64,14 +64,14 @@ for _name, _spec in {
 }.items():
     LAYOUTS.register(_name, _spec)
 
-
-_OURS = tuple(LAYOUTS)
+LAYOUTS.protect()
 
 
 def layouts_to_try() -> list[LayoutSpec]:
     """All layouts, in the order in which they are tried: others before ours."""
-    others = [name for name in LAYOUTS if name not in _OURS]
-    return [LAYOUTS[name] for name in (*others[::-1], *_OURS)]
+    ours = [name for name in LAYOUTS if LAYOUTS.is_ours(name)]
+    others = [name for name in LAYOUTS if not LAYOUTS.is_ours(name)]
+    return [LAYOUTS[name] for name in (*others[::-1], *ours)]
 
 
 def layouts_in_words() -> str:
@@ -100,7 +100,7 @@ def register_layout(
             chosen.
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If the name is one of this package's.
 
     Example:
     >>> def read(path, modality, cache):

@@ -78,6 +78,8 @@ for _name, _spec in {
 }.items():
     LOSSES.register(_name, _spec)
 
+LOSSES.protect()
+
 
 def register_loss(
     name: str,
@@ -99,8 +101,8 @@ def register_loss(
         needs_weights: Whether it makes no sense without class weights.
 
     Raises:
-        ValueError: If the name is taken, or a loss that takes no class weights
-            needs them.
+        ValueError: If the name is one of this package's, or a loss that takes
+            no class weights needs them.
 
     Example:
     >>> register_loss("keras-dice", keras.losses.Dice)

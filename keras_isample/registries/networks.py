@@ -26,6 +26,8 @@ class NetworkSpec:
         patch_size: Side of the labeled patch in volumes by default, in voxels.
         multiple: What sides of its patches are multiples of.
         options: Further arguments of the builder.
+        small_tiles: Whether scans of volumes are predicted in tiles that are
+            small on every machine, unless the user says otherwise.
     """
 
     builder: str | Callable[..., Any]
@@ -33,6 +35,7 @@ class NetworkSpec:
     patch_size: int = 64
     multiple: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    small_tiles: bool = False
 
     @property
     def sees_volumes_only(self) -> bool:
@@ -72,7 +75,11 @@ _MODELS = "keras_isample.models"
 
 for _name, _spec in {
     "dual-path": NetworkSpec(
-        f"{_MODELS}.dual_path:dual_path_of_volumes", (3,), 8, 4
+        f"{_MODELS}.dual_path:dual_path_of_volumes",
+        (3,),
+        8,
+        4,
+        small_tiles=True,
     ),
     "unet": NetworkSpec(f"{_MODELS}.unet:unet", multiple=8),
     "unet3plus": NetworkSpec(f"{_MODELS}.unet3plus:unet3plus", multiple=16),
@@ -85,6 +92,8 @@ for _name, _spec in {
     ),
 }.items():
     NETWORKS.register(_name, _spec)
+
+NETWORKS.protect()
 
 
 def names_for_slices() -> str:
@@ -116,7 +125,8 @@ def register_network(
         multiple: What sides of its patches are multiples of.
 
     Raises:
-        ValueError: If the name is taken, or an argument is out of range.
+        ValueError: If the name is one of this package's, or an argument is
+            out of range.
 
     Example:
     >>> def build(num_classes, *, input_shape, width, l2):

@@ -21,9 +21,10 @@ class Registry:
     def __init__(self, kind: str):
         self.kind = kind
         self._entries: dict[str, Any] = {}
+        self._ours: frozenset[str] = frozenset()
 
     def register(self, name: str, entry: Any) -> Any:
-        """Adds an entry.
+        """Adds an entry, or replaces one from elsewhere.
 
         Args:
             name: Its name, in settings, files and messages.
@@ -33,19 +34,28 @@ class Registry:
             The entry.
 
         Raises:
-            ValueError: If the name is taken by another entry.
+            ValueError: If the name is that of an entry of this package.
         """
-        if name in self._entries and self._entries[name] != entry:
+        if name in self._ours:
             raise ValueError(
                 f"Argument `name` must be new. Received: {name!r}, which is "
-                f"the name of another {self.kind}."
+                f"the name of a {self.kind} of this package."
             )
         self._entries[name] = entry
         return entry
 
     def remove(self, name: str) -> None:
-        """Removes the entry of a name, if there is one."""
-        self._entries.pop(name, None)
+        """Removes the entry from elsewhere of a name, if there is one."""
+        if name not in self._ours:
+            self._entries.pop(name, None)
+
+    def protect(self) -> None:
+        """Makes what there is now the entries of this package."""
+        self._ours = frozenset(self._entries)
+
+    def is_ours(self, name: str) -> bool:
+        """Whether a name is that of an entry of this package."""
+        return name in self._ours
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._entries:

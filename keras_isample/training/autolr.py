@@ -29,6 +29,10 @@ from keras_isample.errors import InputError
 from keras_isample.models.loading import load_model
 from keras_isample.progress import SILENT
 from keras_isample.progress import Reporter
+from keras_isample.registries import AUGMENTATIONS
+from keras_isample.registries import ERROR_MAPS
+from keras_isample.registries import LOSSES
+from keras_isample.registries import NETWORKS
 from keras_isample.training.executors import make_executor
 from keras_isample.training.genetic import TruncationSelection
 from keras_isample.training.genetic import WinnerTakesAll
@@ -74,6 +78,7 @@ class AutoLR:
                 "is a number, so there is nothing to find",
                 "Set it to auto",
             )
+        _check_names(config)
         self.config = config
         self.operator = operator or _operator(config.autolr)
 
@@ -175,3 +180,22 @@ def _operator(settings: AutoLRConfig):
     if settings.selection == "truncation":
         return TruncationSelection()
     return WinnerTakesAll(settings.rate_factors)
+
+
+def _check_names(config):
+    """Refuses what members, processes of their own, would not know."""
+    stages = config.loss.stages(config.training.epochs)
+    chosen = [
+        ("network", NETWORKS, config.network.network),
+        *(("loss", LOSSES, name) for name, _ in stages),
+        ("augmentation", AUGMENTATIONS, config.sampling.augmentation),
+        ("error-maps", ERROR_MAPS, config.sampling.error_maps),
+    ]
+    for option, registry, name in chosen:
+        if not registry.is_ours(name):
+            raise InputError(
+                f"--{option}",
+                f"{name} is known in this process only, and members of a "
+                "population are processes of their own",
+                "Give --learning-rate a number",
+            )

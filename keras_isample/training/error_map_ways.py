@@ -7,7 +7,24 @@ returns an `ErrorMapsCallback`; see `registries.error_maps`.
 from keras_isample.callbacks.concurrent_error_maps import ConcurrentErrorMaps
 from keras_isample.callbacks.error_map_update import ErrorMapUpdate
 from keras_isample.callbacks.online_error_maps import OnlineErrorMaps
+from keras_isample.registries import ERROR_MAPS
 from keras_isample.training.gpus import spare_gpu
+
+
+def error_maps_callback(config, sampler, reporter):
+    """The callback that makes error maps as a configuration asks for.
+
+    Args:
+        config: The run's `Config`.
+        sampler: The `ISample`.
+        reporter: The `Reporter` that shows how far it is.
+
+    Returns:
+        An `ErrorMapsCallback`. Uniform sampling makes no maps, however they
+        would be made.
+    """
+    way = config.sampling.error_map_way or ERROR_MAPS["epoch"]
+    return way.make(sampler, config, reporter)
 
 
 def epoch(sampler, config, reporter):

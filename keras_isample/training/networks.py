@@ -35,12 +35,20 @@ def make_network(config, num_classes, num_channels, axis):
     set_keras()
     settings, optimizer = config.network, config.optimizer
     sides = (None,) * (3 if axis is None else 2)
-    model = NETWORKS[settings.network].build(
+    spec = NETWORKS[settings.network]
+    model = spec.build(
         num_classes,
         (*sides, num_channels),
         width=settings.width,
         l2=l2_factor(optimizer.optimizer, optimizer.weight_decay),
     )
+    multiple, expected = geometry_of(model).multiple, spec.multiple
+    if multiple != expected:
+        raise ValueError(
+            f"The network {settings.network} was registered with "
+            f"multiple={expected}, and its geometry has multiple={multiple}. "
+            "Use the same."
+        )
     _check_precision(model)
     if axis is not None:
         model.metadata["axis"] = axis
@@ -86,6 +94,9 @@ def make_geometry(config, model, cases):
     geometry = geometry_of(model)
     side = config.network.side(geometry.axis)
     if side != "full":
+        if geometry.windows:
+            # Windows are as large as the patches that it was trained with.
+            model.metadata["patch_size"] = side
         return geometry.with_patch_size(side)
     # Filled up by the reader as in prediction, not by the network.
     multiple = geometry.multiple

@@ -21,6 +21,7 @@ from keras_isample.data.preparation import prepare_cohort
 from keras_isample.data.slice_axis import all_single_slices
 from keras_isample.data.slice_axis import slice_axis
 from keras_isample.inference.tile_memory import plain_tile_memory
+from keras_isample.registries import NETWORKS
 from keras_isample.registries.networks import names_for_slices
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,8 @@ def _resolved(config, train):
     if data.spacing == "auto":
         known = "native" if network.sees_slices else VOLUME_SPACING
         data = replace(data, spacing=known)
-    if network.sees_slices is None and training.tile_memory == "auto":
+    small = network.sees_slices or NETWORKS[network.network].small_tiles
+    if not small and training.tile_memory == "auto":
         training = replace(training, tile_memory=f"{plain_tile_memory()}B")
     return replace(config, network=network, data=data, training=training)
 

@@ -21,11 +21,11 @@ from keras_isample.models.keras_settings import set_keras
 from keras_isample.models.loading import load_model
 from keras_isample.models.normalization import synchronize
 from keras_isample.progress import SILENT
-from keras_isample.registries import ERROR_MAPS
 from keras_isample.sampling.isample import ISample
 from keras_isample.training.candidates import choose_candidate
 from keras_isample.training.devices import devices_of
 from keras_isample.training.error_map_plan import ErrorMapPlan
+from keras_isample.training.error_map_ways import error_maps_callback
 from keras_isample.training.memory import check_step
 from keras_isample.training.networks import check_memory
 from keras_isample.training.networks import check_sampling
@@ -289,8 +289,9 @@ class Trainer:
             if synchronized:
                 synchronize(self.model)
             self.sampler = _sampler(config, self.data, self.model)
-            way = ERROR_MAPS[config.sampling.error_maps]
-            self._maps = way.make(self.sampler, config, self._reporter)
+            self._maps = error_maps_callback(
+                config, self.sampler, self._reporter
+            )
             facts = Preprocessing.of(train, self.data.cases).as_metadata()
             self.model.metadata["preprocessing"] = facts
             self.loss = make_run_loss(

@@ -9,13 +9,14 @@ from keras_isample.callbacks import dice_estimate
 from keras_isample.callbacks.dice_estimate import DiceEstimate
 from keras_isample.callbacks.dice_estimate import cheapest
 from keras_isample.inference import predictor_for
+from keras_isample.inference.base import Predictor
 from keras_isample.inference.full_volume import predict_label_map
 from keras_isample.volumes.overlap import dice_per_class
 
 SHAPE = (50, 44, 37)
 
 
-class Blocks:
+class Blocks(Predictor):
     """A predictor that costs its voxels, and tells what was asked of it."""
 
     def __init__(self, found, unit=(4, 4, 4), extra=0):
@@ -33,7 +34,7 @@ class Blocks:
             for box in boxes
         )
 
-    def tiles(self, scan, boxes):
+    def pieces(self, scan, boxes=None, part=(0, 1)):
         self.asked.append(boxes)
         for box in boxes:
             # Cut in two, as a predictor may.

@@ -91,3 +91,8 @@ def test_a_wrong_order_is_warned_about_once(caplog):
 def test_the_right_order_is_not(caplog):
     fit(ordered(of_stage(Stage.VALIDATION), of_stage(Stage.STATISTICS)))
     assert not said(caplog)
+
+
+def test_averages_of_keras_come_first():
+    swap = keras.callbacks.SwapEMAWeights()
+    assert ordered(VolumeDice.__new__(VolumeDice), swap)[0] is swap

@@ -106,3 +106,22 @@ def test_update_takes_over_later_weights(randomize, image):
     expected = np.array(keras.Model(inputs, output)(image))
     assert np.abs(after - before).max() > 0.01
     assert np.abs(after - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+class Doubled(keras.layers.Conv3D):
+    """Does something else with its kernel."""
+
+    def call(self, inputs):
+        return super().call(2 * inputs)
+
+
+def test_a_layer_of_unknown_kind_is_left_as_it_is(randomize):
+    image = keras.Input((6, 6, 6, 1))
+    x = Doubled(3, 3, padding="same")(image)
+    x = keras.layers.BatchNormalization()(x)
+    model = randomize(keras.Model(image, x))
+    folded = FoldedNetwork(image, x)
+    folded.update()
+    values = np.random.default_rng(0).normal(size=(1, 6, 6, 6, 1))
+    found = folded.model.predict_on_batch(values)
+    np.testing.assert_allclose(found, model.predict_on_batch(values), atol=1e-5)

@@ -37,3 +37,9 @@ def test_bytes_count_a_skip_until_it_is_read():
 def test_bytes_follow_the_type():
     layer = layers.Conv2D(6, 1, dtype="bfloat16")
     assert bytes_per_voxel(model_of(layer)) == 4 * 1 + 2 * 6
+
+
+def test_what_layers_put_around_an_image_hardly_counts():
+    padding = layers.ZeroPadding2D(8)
+    model = model_of(padding, layers.Conv2D(3, 1), layers.Conv2D(1, 17))
+    assert 4 * 4 <= bytes_per_voxel(model) < 1.3 * 4 * 4

@@ -145,3 +145,13 @@ def test_a_sum_round_trips():
     assert again.get_config() == loss.get_config()
     assert again.losses[0].epsilon == 0.5
     assert isinstance(again.losses[1].loss, keras.losses.Dice)
+
+
+def test_losses_from_elsewhere_see_the_same_as_ours():
+    theirs = keras.losses.Dice()
+    with pytest.raises(ValueError, match="of probabilities"):
+        WeightedSum([CrossEntropy(from_logits=True), theirs])
+    loss = WeightedSum([CrossEntropy(ignore_label=1), theirs])
+    assert loss.losses[1].ignore_label == 1
+    with pytest.raises(ValueError, match="same ignore_label"):
+        WeightedSum([CrossEntropy(ignore_label=1), Dice(), theirs])

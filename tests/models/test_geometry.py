@@ -10,6 +10,7 @@ from keras_isample.models import dual_path_resnet
 from keras_isample.models import measure_receptive_field
 from keras_isample.models import unet
 from keras_isample.models import unet3plus
+from keras_isample.models.segmentation_model import geometry_from
 
 
 def test_a_volume_has_the_center_at_half_its_size():
@@ -115,3 +116,11 @@ def test_networks_carry_what_they_see():
     assert model.geometry == SliceGeometry(multiple=8)
     model.metadata["axis"] = 1
     assert model.geometry.axis == 1
+
+
+@pytest.mark.parametrize(
+    "network, halo", [("unet", 51), ("unet3plus", 59), ("other", None)]
+)
+def test_files_from_before_halos_were_stated(network, halo):
+    metadata = {"network": network, "ndim": 3, "multiple": 8}
+    assert geometry_from(metadata).halo == halo

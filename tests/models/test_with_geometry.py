@@ -18,6 +18,7 @@ def foreign(*, sides=(None, None, None), maps=3, **options):
     conv = layers.Conv3D if len(sides) == 3 else layers.Conv2D
     x = conv(4, 3, padding="same", activation="relu")(image)
     x = layers.BatchNormalization()(x)
+    options.setdefault("activation", "softmax")
     return keras.Model(image, conv(maps, 1, **options)(x), name="elsewhere")
 
 
@@ -46,7 +47,7 @@ def test_it_shares_the_weights():
 
 
 def test_logits_get_a_softmax():
-    original = foreign()
+    original = foreign(activation=None)
     model = with_geometry(original, PlainGeometry(8), from_logits=True)
     x = np.random.default_rng(0).normal(size=(1, 5, 6, 7, 2))
     expected = keras.ops.softmax(original.predict_on_batch(x))
@@ -92,3 +93,28 @@ def test_only_networks_of_one_image_are_taken():
     two = keras.Model(image, [image, image])
     with pytest.raises(ValueError, match="2 outputs"):
         with_geometry(two, PlainGeometry(8))
+
+
+def test_logits_that_are_not_said_are_refused():
+    with pytest.raises(ValueError, match="from_logits=True"):
+        with_geometry(foreign(activation=None), PlainGeometry(8))
+
+
+def test_fixed_sides_must_be_those_of_the_patch():
+    fixed = foreign(sides=(16, 16, 16))
+    assert with_geometry(fixed, PlainGeometry(16)).geometry.windows
+    with pytest.raises(ValueError, match=r"fixed sides .*\(16, 16, 16\)"):
+        with_geometry(fixed, PlainGeometry(8))
+
+
+def test_the_patch_must_be_a_multiple():
+    with pytest.raises(ValueError, match="20, which is no multiple of 8"):
+        with_geometry(foreign(), PlainGeometry(20, multiple=8))
+
+
+@pytest.mark.parametrize(
+    "sides, asked", [((None, None), True), ((None, 16), False)]
+)
+def test_slices_in_windows(sides, asked):
+    geometry = SliceGeometry(16, windows=asked)
+    assert with_geometry(foreign(sides=sides), geometry).geometry.windows

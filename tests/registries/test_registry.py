@@ -28,11 +28,16 @@ def test_unknown_names_are_refused_with_those_that_are_known(registry):
         registry["fig"]
 
 
-def test_a_name_is_taken_once(registry):
-    registry.register("apple", 1)
-    with pytest.raises(ValueError, match="another fruit"):
+def test_names_of_this_package_are_taken(registry):
+    registry.protect()
+    registry.register("fig", 3)
+    registry.register("fig", 4)
+    assert registry["fig"] == 4
+    with pytest.raises(ValueError, match="fruit of this package"):
         registry.register("apple", 3)
+    registry.remove("apple")
     assert registry["apple"] == 1
+    assert registry.is_ours("apple") and not registry.is_ours("fig")
 
 
 def test_an_entry_can_be_removed(registry):

@@ -8,7 +8,7 @@ from keras_isample.callbacks import ErrorMapUpdate
 from keras_isample.callbacks import OnlineErrorMaps
 from keras_isample.progress import SILENT
 from keras_isample.sampling import ISample
-from keras_isample.training.trainer import _error_maps
+from keras_isample.training.error_map_ways import error_maps_callback
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_error_maps_are_made_in_the_chosen_way(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     cases = [make_case(np.zeros((4, 4, 4)), num_classes=2)]
     config = ball_config(error_maps=way, tile_memory="500MB")
-    callback = _error_maps(config, ISample(cases, batch_size=2), SILENT)
+    callback = error_maps_callback(config, ISample(cases, batch_size=2), SILENT)
     assert type(callback) is kind
     assert not callback.remove_replaced
     if way == "concurrent":
@@ -38,4 +38,4 @@ def test_uniform_sampling_makes_no_maps(make_case, ball_config, way):
     cases = [make_case(np.zeros((4, 4, 4)), num_classes=2)]
     config = ball_config(error_maps=way, sampling="uniform")
     sampler = ISample(cases, batch_size=2, sampling="uniform")
-    assert type(_error_maps(config, sampler, SILENT)) is ErrorMapUpdate
+    assert type(error_maps_callback(config, sampler, SILENT)) is ErrorMapUpdate
