@@ -1,5 +1,6 @@
 """keras-isample fit."""
 
+import dataclasses
 import os
 import shlex
 import sys
@@ -8,12 +9,14 @@ import time
 import click
 
 from keras_isample.cli.group import main
+from keras_isample.cli.grouped_command import GroupedCommand
 from keras_isample.cli.interruption import interruption
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.run_settings import new_config
 from keras_isample.cli.run_settings import resumed_config
 from keras_isample.cli.settings_options import settings_options
 from keras_isample.cli.shown_progress import shown_progress
+from keras_isample.config import GROUPS
 from keras_isample.config import PRESETS
 from keras_isample.errors import InputError
 
@@ -22,10 +25,53 @@ _DATA_HELP = (
     "with NIfTI, MGH, PNG or NPY files; which one is recognized."
 )
 
+_TITLES = {"autolr": "AutoLR"}
 
-@main.command(epilog=_DATA_HELP)
+_GROUPS = {
+    "Run": (
+        "data_path",
+        "run",
+        "preset",
+        "config_file",
+        "resume",
+        "overwrite",
+        "quiet",
+    )
+} | {
+    _TITLES.get(name, name.capitalize()): tuple(
+        entry.name for entry in dataclasses.fields(group)
+    )
+    for name, group in GROUPS.items()
+}
+
+_FIRST = (
+    "data_path",
+    "run",
+    "preset",
+    "config_file",
+    "resume",
+    "labels",
+    "spacing",
+    "intensity",
+    "split",
+    "batch_size",
+    "network",
+    "loss",
+    "learning_rate",
+    "epochs",
+    "steps_per_epoch",
+)
+"""Options that people need first."""
+
+
+@main.command(
+    cls=GroupedCommand, groups=_GROUPS, first=_FIRST, epilog=_DATA_HELP
+)
 @click.option(
-    "--data", "data_path", type=click.Path(), help="Data set; the phantom."
+    "--data",
+    "data_path",
+    type=click.Path(),
+    help="Data set to train on [default: a built-in phantom].",
 )
 @click.option("--run", "run", type=click.Path(), help="Run folder to write.")
 @click.option(

@@ -172,7 +172,7 @@ class Config:
             raise InputError(
                 "configuration",
                 f"unknown setting {sorted(settings)[0]!r}",
-                "See keras-isample fit --help",
+                "See keras-isample fit --help-all",
             )
         network, loss = groups["network"], groups["loss"]
         if network.network == "dual-path" and network.patch_size == "auto":

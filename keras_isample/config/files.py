@@ -55,7 +55,7 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
             raise InputError(
                 path,
                 f"unknown setting {key!r}",
-                "See keras-isample fit --help for the settings",
+                "See keras-isample fit --help-all for the settings",
             )
         if known[key].type == "str":
             flat[key] = _as_text(path, key, value)

@@ -67,6 +67,7 @@ def test_options_that_are_no_fields_are_few():
         "resume",
         "overwrite",
         "quiet",
+        "help_all",
     }
 
 
