@@ -9,6 +9,7 @@ import time
 import click
 
 from keras_isample.cli.group import main
+from keras_isample.cli.group import spelled
 from keras_isample.cli.grouped_command import GroupedCommand
 from keras_isample.cli.interruption import interruption
 from keras_isample.cli.loading import loading_keras
@@ -96,7 +97,12 @@ def fit(
 
     Without --data the built-in phantom is drawn and trained on.
     """
-    chosen = {key: value for key, value in options.items() if value is not None}
+    source = click.get_current_context().get_parameter_source
+    chosen = {
+        name: value
+        for name, value in options.items()
+        if source(name) is not click.core.ParameterSource.DEFAULT
+    }
     started = time.strftime("%Y%m%d-%H%M%S")
     if resume and overwrite:
         raise InputError(
@@ -118,7 +124,7 @@ def fit(
             resume=resume,
             overwrite=overwrite,
             command_line=sys.argv,
-            say=reporter.say,
+            say=lambda line: reporter.say(spelled(line)),
             reporter=reporter,
         )
     click.echo(f"{result.path} best validation Dice {_shown(result)}")

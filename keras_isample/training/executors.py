@@ -38,7 +38,7 @@ def make_executor(settings: AutoLRConfig, run, members):
         return RayExecutor(settings, run, members)
     if settings.gpus_per_member > len(gpus):
         raise InputError(
-            "--gpus-per-member",
+            "`gpus_per_member`",
             f"is {settings.gpus_per_member}, but only {len(gpus)} GPUs are "
             "visible",
             "Use fewer",
