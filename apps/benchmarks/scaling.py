@@ -379,7 +379,7 @@ def predict_once(scan, out, spacing, width, tile_memory):
     """Segments a scan, from its file to the file of the label map."""
     from keras_isample.commands.predict import predict
     from keras_isample.config import DataConfig
-    from keras_isample.config import parse_bytes
+    from keras_isample.config import TrainingConfig
     from keras_isample.data.preprocessing import Preprocessing
     from keras_isample.models import dual_path_resnet
 
@@ -394,7 +394,7 @@ def predict_once(scan, out, spacing, width, tile_memory):
         file,
         [scan],
         out,
-        tile_memory=parse_bytes("--tile-memory", tile_memory),
+        tile_memory=TrainingConfig(tile_memory=tile_memory).tile_bytes,
         overwrite=True,
     )
     row = {"predict s": time.monotonic() - started, "predict GB": _memory_gb()}

@@ -243,9 +243,9 @@ class ErrorMapProcess:
 
     def _fail(self, problem):
         self._refuse(
-            "--error-maps",
+            "`error_maps`",
             f"the process of concurrent maps {problem}",
-            "Mend that, or use --error-maps epoch",
+            "Correct that, or use `error_maps='epoch'`",
         )
 
     def _refuse(self, source, problem, cure):

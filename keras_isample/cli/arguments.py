@@ -1,14 +1,18 @@
 """Arguments that several commands check before Keras is imported."""
 
 import os
+from typing import Any
 
-from keras_isample.config import parse_bytes
+from keras_isample.config import FIELDS
+from keras_isample.config.settings import value_of
+from keras_isample.config.values import converted
 from keras_isample.errors import InputError
 
 
 def tile_bytes(text):
     """Bytes that `--tile-memory` names; `None` for auto."""
-    return None if text == "auto" else parse_bytes("--tile-memory", text)
+    size = value_of(FIELDS["tile_memory"], text)
+    return None if size == "auto" else size
 
 
 def check_inputs(first, others):
@@ -20,23 +24,20 @@ def check_inputs(first, others):
 
 def integers(option, text, count):
     """Whole numbers with commas between them."""
-    return _parse(option, text, int, ",".join(["96"] * count), count)
+    return _numbers(option, text, (int,) * count, ",".join(["96"] * count))
 
 
 def floats(option, text):
     """Three numbers with commas between them."""
-    return _parse(option, text, float, "1,1,1.5", 3)
+    return _numbers(option, text, (float,) * 3, "1,1,1.5")
 
 
-def _parse(option, text, kind, example, count):
+def _numbers(option: str, text: str, kinds: tuple, example: str) -> Any:
     try:
-        values = tuple(kind(part) for part in text.split(","))
-        if len(values) != count:
-            raise ValueError
+        return converted(tuple[kinds], text)
     except ValueError:
         raise InputError(
             option,
-            f"expects {count} numbers, got {text!r}",
+            f"expects {len(kinds)} numbers, got {text!r}",
             f"Write them like {example}",
         ) from None
-    return values

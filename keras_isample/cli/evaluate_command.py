@@ -138,5 +138,5 @@ def _refuse_options_of_runs():
             raise InputError(
                 "--" + name.replace("_", "-"),
                 "needs RUN",
-                "Leave it away, or name the run to evaluate",
+                "Remove it, or name the run to evaluate",
             )

@@ -1,5 +1,6 @@
 """keras-isample fit."""
 
+import dataclasses
 import os
 import shlex
 import sys
@@ -8,12 +9,15 @@ import time
 import click
 
 from keras_isample.cli.group import main
+from keras_isample.cli.group import spelled
+from keras_isample.cli.grouped_command import GroupedCommand
 from keras_isample.cli.interruption import interruption
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.run_settings import new_config
 from keras_isample.cli.run_settings import resumed_config
 from keras_isample.cli.settings_options import settings_options
 from keras_isample.cli.shown_progress import shown_progress
+from keras_isample.config import GROUPS
 from keras_isample.config import PRESETS
 from keras_isample.errors import InputError
 
@@ -22,10 +26,53 @@ _DATA_HELP = (
     "with NIfTI, MGH, PNG or NPY files; which one is recognized."
 )
 
+_TITLES = {"autolr": "AutoLR"}
 
-@main.command(epilog=_DATA_HELP)
+_GROUPS = {
+    "Run": (
+        "data_path",
+        "run",
+        "preset",
+        "config_file",
+        "resume",
+        "overwrite",
+        "quiet",
+    )
+} | {
+    _TITLES.get(name, name.capitalize()): tuple(
+        entry.name for entry in dataclasses.fields(group)
+    )
+    for name, group in GROUPS.items()
+}
+
+_FIRST = (
+    "data_path",
+    "run",
+    "preset",
+    "config_file",
+    "resume",
+    "labels",
+    "spacing",
+    "intensity",
+    "split",
+    "batch_size",
+    "network",
+    "loss",
+    "learning_rate",
+    "epochs",
+    "steps_per_epoch",
+)
+"""Options that people need first."""
+
+
+@main.command(
+    cls=GroupedCommand, groups=_GROUPS, first=_FIRST, epilog=_DATA_HELP
+)
 @click.option(
-    "--data", "data_path", type=click.Path(), help="Data set; the phantom."
+    "--data",
+    "data_path",
+    type=click.Path(),
+    help="Data set to train on [default: a built-in phantom].",
 )
 @click.option("--run", "run", type=click.Path(), help="Run folder to write.")
 @click.option(
@@ -50,7 +97,12 @@ def fit(
 
     Without --data the built-in phantom is drawn and trained on.
     """
-    chosen = {key: value for key, value in options.items() if value is not None}
+    source = click.get_current_context().get_parameter_source
+    chosen = {
+        name: value
+        for name, value in options.items()
+        if source(name) is not click.core.ParameterSource.DEFAULT
+    }
     started = time.strftime("%Y%m%d-%H%M%S")
     if resume and overwrite:
         raise InputError(
@@ -72,7 +124,7 @@ def fit(
             resume=resume,
             overwrite=overwrite,
             command_line=sys.argv,
-            say=reporter.say,
+            say=lambda line: reporter.say(spelled(line)),
             reporter=reporter,
         )
     click.echo(f"{result.path} best validation Dice {_shown(result)}")

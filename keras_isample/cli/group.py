@@ -1,6 +1,7 @@
 """The program as a whole: what all commands share, and its exit codes."""
 
 import contextlib
+import copy
 import logging
 import os
 import signal
@@ -13,6 +14,8 @@ from keras_isample.cli.shown_progress import LogLines
 from keras_isample.cli.streams import give_up_output
 from keras_isample.cli.streams import is_of_output
 from keras_isample.cli.streams import prepare_streams
+from keras_isample.config.spelling import options_by_name
+from keras_isample.config.spelling import spelled as with_options
 from keras_isample.errors import InputError
 from keras_isample.errors import reason_of_no_memory
 from keras_isample.version import __version__
@@ -59,10 +62,10 @@ class _Group(click.Group):
             click.echo(error.format_message(), err=True)
             code = 2
         except click.ClickException as error:
-            _complain(" ".join(error.format_message().split()))
+            complain(" ".join(error.format_message().split()))
             code = 2
         except InputError as error:
-            _complain(str(error))
+            complain(error)
             code = 2
         except (KeyboardInterrupt, click.Abort):
             click.echo("keras-isample: stopped", err=True)
@@ -79,7 +82,7 @@ class _Group(click.Group):
                 text = _in_one_line(error)
                 if text is None:
                     raise
-                _complain(text)
+                complain(text)
                 code = 2
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -109,8 +112,35 @@ def _short(error):
     return lines[0][:300].rstrip(".")
 
 
-def _complain(text):
+def complain(error):
+    """Shows an error as one line, options in place of arguments.
+
+    Args:
+        error: An `InputError`, or a text.
+    """
+    text = spelled(str(error)) if isinstance(error, InputError) else error
     click.echo(f"keras-isample: error: {text}", err=True)
+
+
+def spelled(text: str) -> str:
+    """A message of the package as the command line shows it.
+
+    Args:
+        text: What names arguments, see `config.spelling`.
+    """
+    options = options_by_name(main.params)
+    for command in main.commands.values():
+        options |= options_by_name(command.params)
+    return with_options(text, options)
+
+
+class _Spelled(logging.Formatter):
+    """Puts options for arguments, though not in what is filled in."""
+
+    def format(self, record):
+        record = copy.copy(record)
+        record.msg = spelled(str(record.msg))
+        return super().format(record)
 
 
 @click.group(
@@ -127,10 +157,10 @@ def main(verbose):
     are predicted exactly and within bounded memory.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    lines = LogLines()
+    lines.setFormatter(_Spelled("keras-isample: %(message)s"))
     logging.basicConfig(
-        format="keras-isample: %(message)s",
-        level=logging.INFO if verbose else logging.WARNING,
-        handlers=[LogLines()],
+        level=logging.INFO if verbose else logging.WARNING, handlers=[lines]
     )
     if not verbose:
         # Remarks on how often functions are traced.

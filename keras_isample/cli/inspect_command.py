@@ -5,6 +5,7 @@ import json
 import click
 
 from keras_isample.cli.group import main
+from keras_isample.cli.group import spelled
 from keras_isample.cli.shown_progress import echo
 from keras_isample.cli.shown_progress import shown_progress
 
@@ -46,20 +47,21 @@ def inspect(data, labels, modality, intensity, spacing, as_json, quiet):
         with reporter.phase("reading headers"):
             cohort = read_cohort(
                 data,
-                settings.label_names,
+                settings.labels or None,
                 spacing=settings.spacing_mm,
                 modality=modality,
                 intensity=intensity,
             )
-            if spacing == "auto":
+            if settings.spacing == "auto":
                 cohort = at_own_spacing_if_flat(cohort)
         echo(cohort.describe(), err=as_json)
         with reporter.phase("reading scans", len(cohort.cases)) as phase:
             reports = inspect_cohort(cohort, progress=phase)
     if as_json:
-        click.echo(json.dumps(report_as_json(reports), indent=1))
+        text = json.dumps(report_as_json(reports), indent=1)
+        click.echo(spelled(text))
         for line in cohort_warnings(reports, cohort):
-            click.echo(line, err=True)
+            click.echo(spelled(line), err=True)
     else:
-        click.echo(format_report(reports, cohort))
+        click.echo(spelled(format_report(reports, cohort)))
     return 0 if all(report.trainable for report in reports) else 2

@@ -2,6 +2,8 @@
 
 import click
 
+from keras_isample.cli.group import complain
+
 _OPTIONS = (
     click.option(
         "--postprocess",
@@ -33,4 +35,4 @@ def prediction_options(command):
 def show_failures(error):
     """Names the cases of a `CasesFailed`, one line each."""
     for failure in error.failures:
-        click.echo(f"keras-isample: error: {failure}", err=True)
+        complain(failure)

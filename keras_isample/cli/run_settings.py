@@ -5,9 +5,12 @@ import os
 from keras_isample.cli.arguments import check_inputs
 from keras_isample.cli.loading import loading_keras
 from keras_isample.cli.unused_options import refuse_unused
+from keras_isample.config import FIELDS
 from keras_isample.config import PRESETS
 from keras_isample.config import Config
 from keras_isample.config import read_settings
+from keras_isample.config.settings import text_of
+from keras_isample.config.spelling import option_name
 from keras_isample.errors import InputError
 
 _MAY_CHANGE = (
@@ -47,7 +50,7 @@ def new_config(config_file, preset, data_path, chosen, reporter):
     # Drawing takes its time; wrong settings are refused before.
     refuse_unused(Config.from_settings(data_path or "", settings), chosen)
     if data_path is None:
-        settings.setdefault("labels", "kidney")
+        settings.setdefault("labels", ("kidney",))
         data_path = _built_in_phantom(reporter)
     for name in ("cache", "init_from"):
         if settings.get(name):
@@ -99,8 +102,8 @@ def resumed_config(run, config_file, preset, data_path, chosen, reporter):
     if changed:
         name = changed[0]
         raise InputError(
-            "--" + name.replace("_", "-"),
-            f"is {settings[name]!r} in {run}",
+            option_name(name),
+            f"is {text_of(FIELDS[name], settings[name]) or 'not set'} in {run}",
             "Only --epochs, --data, --cache and where members train may change "
             "with --resume",
         )

@@ -6,7 +6,7 @@ from keras_isample.errors import InputError
 from keras_isample.errors import reason_of_no_memory
 from keras_isample.volumes.files import DiskFull
 
-LESS_MEMORY = "Use a smaller --tile-memory, or close other programs"
+LESS_MEMORY = "Use a smaller `tile_memory`, or close other programs"
 """What to do where memory does not suffice."""
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Failures:
             error = InputError(
                 name,
                 f"failed by itself ({type(error).__name__}: {reason})",
-                "Try it alone with --verbose",
+                "Try it alone, with a log of level INFO (`verbose=True`)",
             )
         elif name not in error.source:
             problem = f"{error.problem} (case {name})"

@@ -77,12 +77,12 @@ def evaluate_run(
         cohort = cases_of_run(folder, split)
     if not cohort.cases:
         raise InputError(
-            cohort.path, f"has no {split} case", "Choose another --split"
+            cohort.path, f"has no {split} case", "Choose another `split`"
         )
     side_classes, origins = side_cohort(cohort)
     if sides and not origins:
         raise InputError(
-            "--sides", "no class merges left and right", "Leave it away"
+            "`sides`", "no class merges left and right", "Remove it"
         )
     files = {case.name: out / label_file_name(case) for case in cohort.cases}
     _check_spared(files.values(), cohort)
@@ -153,7 +153,7 @@ def _check_place(path):
         raise InputError(
             path,
             "is not there any more",
-            "If the data have been moved, name their new place with --data",
+            "If the data have been moved, name their new place with `data`",
         )
 
 
@@ -177,5 +177,5 @@ def refuse_existing(target, overwrite):
     """
     if target.exists() and not overwrite:
         raise InputError(
-            target, "exists already", "Add --overwrite to replace it"
+            target, "exists already", "Add `overwrite=True` to replace it"
         )

@@ -57,7 +57,7 @@ def evaluate_folders(
         raise InputError(
             prediction,
             "is the folder of the references, too",
-            "Name the folder of the predictions with --prediction",
+            "Name the folder of the predictions with `prediction`",
         )
     refuse_existing(target, overwrite)
     truths, guesses = list_scans(reference), list_scans(prediction)

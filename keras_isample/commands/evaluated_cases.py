@@ -62,7 +62,7 @@ def _tell_grown(cohort, folder):
     more = [case.name for case in cohort.cases if case.name not in own]
     if len(cohort.cases) > len(own):
         log.warning(
-            "%s: %s (%s) that %s does not know, left out; --data %s takes "
+            "%s: %s (%s) that %s does not know, left out; `data='%s'` takes "
             "them in.",
             cohort.path,
             count(len(more), "case"),
@@ -103,7 +103,7 @@ def cases_of_others(folder, data, split):
     if names and len(names) < len(new.cases) and not cohort.given_split:
         log.warning(
             "%d of %s that %s has not seen: the %s cases by its shares; "
-            "--split all takes all of them.",
+            "`split='all'` takes all of them.",
             len(names),
             count(len(new.cases), "case"),
             folder.path,
@@ -135,9 +135,9 @@ def _part_of(cohort, config, split):
     """A part of cases that the run has not seen."""
     if not cohort.cases:
         return cohort
-    fold = config.data.fold_of
+    fold = config.data.fold
     if fold is not None and fold[1] > len(cohort.cases):
-        config = replace(config, data=replace(config.data, fold=""))
+        config = replace(config, data=replace(config.data, fold=None))
     return split_cohort(cohort, config)[split]
 
 
@@ -150,7 +150,7 @@ class _KnownCases:
 
     def __init__(self, folder, config):
         self._folder = folder
-        self._cache = config.data.cache or None
+        self._cache = config.data.cache
         manifest = folder.manifest()
         self._cases = manifest["cases"]
         self._noted = manifest.get("case_digests")

@@ -81,9 +81,9 @@ def check_label_tables(folder, class_names, overwrite=False):
         raise InputError(
             path,
             "exists already, with other contents",
-            "Choose another --out, or replace it with --overwrite"
+            "Choose another `out`, or replace it with `overwrite=True`"
             if ours
-            else "Choose another --out",
+            else "Choose another `out`",
         )
 
 

@@ -99,7 +99,7 @@ class OddScans:
             "was trained on",
             path,
             f" (they go from {low:g} to {high:g}); rescale them (scanners "
-            "often store HU + 1024), or use a run with --intensity zscore",
+            "often store HU + 1024), or use a run with `intensity='zscore'`",
         )
 
     def _look_at_levels(self, path, array):

@@ -15,11 +15,11 @@ from keras_isample.training.run_folder import RunFolder
 from keras_isample.volumes.places import KnownFiles
 from keras_isample.volumes.places import is_same_place
 
-_ANOTHER = "Choose another --out"
+_ANOTHER = "Choose another `out`"
 _REASONS = {
     "images": "from another scan",
     "model": "with another model",
-    "postprocess": "with another --postprocess",
+    "postprocess": "with another `postprocess`",
 }
 
 
@@ -37,14 +37,14 @@ def check_out(out, run, inputs, cases, files):
         InputError: Naming the input.
     """
     if out.exists() and not out.is_dir():
-        raise InputError(out, "is a file", "Name a folder with --out")
+        raise InputError(out, "is a file", "Name a folder with `out`")
     _check_twins(files)
     for path in inputs:
         if Path(path).is_dir() and is_same_place(path, out):
             raise InputError(
                 out,
                 "is the folder of the scans themselves",
-                f"Choose another --out, such as {out / 'predictions'}",
+                f"Choose another `out`, such as {out / 'predictions'}",
             )
     for case in cases:
         for image in case.images:
@@ -52,7 +52,7 @@ def check_out(out, run, inputs, cases, files):
                 raise InputError(
                     out,
                     f"holds {image.name}, one of the scans to segment",
-                    f"Choose another --out, such as {out / 'predictions'}",
+                    f"Choose another `out`, such as {out / 'predictions'}",
                 )
     spared = KnownFiles(image for case in cases for image in case.images)
     _check_spared(files, spared, "one of the scans to segment")
@@ -118,7 +118,7 @@ def _check_origin(record, file, origin):
         raise InputError(
             file,
             f"exists already, predicted {_REASONS[other]}",
-            "Choose another --out, or replace it with --overwrite",
+            "Choose another `out`, or replace it with `overwrite=True`",
         )
 
 

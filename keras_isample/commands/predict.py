@@ -191,7 +191,7 @@ class _Writer:
         for file in files:
             ours = self._overwrite or self._record.knows(file.name)
             if file.exists() and not ours:
-                raise InputError(file, "exists already", "Choose another --out")
+                raise InputError(file, "exists already", "Choose another `out`")
         self._record.begin(self._origin(case.name), [f.name for f in files])
         for file, volume in zip(files, prediction.volumes(), strict=True):
             write_volume(file, volume, overwrite=True)
@@ -314,5 +314,5 @@ def _tell_removed(case, removed, names):
             for index, lost in removed.items()
         )
         log.warning(
-            "%s: removed %s; --postprocess none keeps them.", case.name, parts
+            "%s: removed %s; `postprocess='none'` keeps them.", case.name, parts
         )

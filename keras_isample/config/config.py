@@ -1,10 +1,9 @@
 """Every setting of a run: one field, one option, one line of `config.toml`.
 
-Defaults are the papers' where they give one. Where a field has `choices`, only
-these are accepted; what is not listed here is not implemented.
+Defaults are the papers' where they give one. A field has the type that its
+annotation says; what is written otherwise, as text or as a list, is converted.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from keras_isample.config.autolr import AutoLRConfig
+from keras_isample.config.conflicts import refuse_conflicts
 from keras_isample.config.data import VOLUME_SPACING
 from keras_isample.config.data import DataConfig
 from keras_isample.config.loss import LossConfig
@@ -22,8 +22,6 @@ from keras_isample.config.optimizer import OptimizerConfig
 from keras_isample.config.sampling import SamplingConfig
 from keras_isample.config.training import TrainingConfig
 from keras_isample.errors import InputError
-from keras_isample.registries import AUGMENTATIONS
-from keras_isample.registries import ERROR_MAPS
 
 GROUPS = {
     "data": DataConfig,
@@ -34,6 +32,11 @@ GROUPS = {
     "autolr": AutoLRConfig,
     "training": TrainingConfig,
 }
+
+FIELDS = {
+    entry.name: entry for group in GROUPS.values() for entry in fields(group)
+}
+"""The field of each setting."""
 
 AUTOLR_WARMUP = 10
 """Epochs of warm-up in the AutoLR paper."""
@@ -53,151 +56,63 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self):
-        self._check_autolr()
-        self._check_end()
-        starts = [start for _, start in self.loss.stages(self.training.epochs)]
-        if starts[-1] >= self.training.epochs:
-            raise InputError(
-                "--loss-schedule",
-                f"has a loss from epoch {starts[-1]} on, and there are "
-                f"{self.training.epochs} epochs",
-                "Use more --epochs, or a shorter schedule",
-            )
-        if (
-            self.network.sees_slices is False
-            and AUGMENTATIONS[self.sampling.augmentation].slices_only
-        ):
-            raise InputError(
-                "--augmentation",
-                f"is {self.sampling.augmentation}, which is for slices, and "
-                f"{self.network.network} sees volumes",
-                "Leave it away, or use --network unet",
-            )
-        self._check_shares()
-        way = ERROR_MAPS[self.sampling.error_maps]
-        if way.chooses_cases and self.sampling.error_map_cases != "all":
-            raise InputError(
-                "--error-map-cases",
-                "chooses scans of an update, and --error-maps "
-                f"{self.sampling.error_maps} chooses them itself",
-                "Leave it away, or use --error-maps epoch",
-            )
-
-    def _check_shares(self):
-        """That error maps and validation leave time for training."""
-        maps = self.sampling.map_share or 0.0
-        validation = self.training.bound_validation_share or 0.0
-        if maps + validation >= 1:
-            raise InputError(
-                "--error-map-share",
-                f"is {maps:g} and --validation-share {validation:g}, which "
-                "leaves nothing for training",
-                "Use smaller shares",
-            )
-
-    def _check_autolr(self):
-        if not self.optimizer.is_auto:
-            return
-        every = self.training.fixed_validate_every
-        if every is not None and every > self.autolr.period:
-            raise InputError(
-                "--validate-every",
-                f"is longer than a period of {self.autolr.period} epochs",
-                "Members are compared by their validation Dice: use 1",
-            )
-        if ERROR_MAPS[self.sampling.error_maps].in_background:
-            raise InputError(
-                "--error-maps",
-                f"{self.sampling.error_maps} is not there with "
-                "--learning-rate auto",
-                "Use --error-maps epoch or online",
-            )
-        if self.training.save_error_maps:
-            raise InputError(
-                "--save-error-maps",
-                "is not there with --learning-rate auto",
-                "Leave it away",
-            )
-        if self.autolr.ray_address and self.autolr.executor not in (
-            "auto",
-            "ray",
-        ):
-            raise InputError(
-                "--ray-address",
-                f"means nothing with --executor {self.autolr.executor}",
-                "Leave one of them away",
-            )
-
-    def _check_end(self):
-        """What early stopping and refitting do not go with."""
-        training = self.training
-        for option, given in (
-            ("--refit", training.refit),
-            ("--early-stopping", training.early_stopping > 0),
-        ):
-            if given and self.optimizer.is_auto:
-                raise InputError(
-                    option,
-                    "is not there with --learning-rate auto, whose members "
-                    "are compared by their validation",
-                    "Leave it away, or give --learning-rate a number",
-                )
-        if training.refit and training.early_stopping:
-            raise InputError(
-                "--early-stopping",
-                "needs validation cases, and --refit trains on them",
-                "Leave one of them away",
-            )
+        refuse_conflicts(self)
 
     @classmethod
     def from_settings(cls, data_path, settings: Mapping[str, Any]) -> "Config":
         """From a flat dictionary of settings.
 
+        Args:
+            data_path: The data set.
+            settings: Python values, or texts as on the command line.
+
         Raises:
-            InputError: If a setting is unknown or its value out of range.
+            InputError: If a setting is unknown or its value out of range, or
+                if settings contradict each other.
+
+        Example:
+        >>> Config.from_settings("scans/", {"spacing": (4, 4, 4), "epochs": 9})
         """
         settings = dict(settings)
         if settings.get("learning_rate") == "auto":
             settings.setdefault("warmup_epochs", AUTOLR_WARMUP)
         groups = {}
         for name, group in GROUPS.items():
-            known = {entry.name for entry in fields(group)}
-            groups[name] = group(
-                **{k: settings.pop(k) for k in known & settings.keys()}
-            )
+            given = [e.name for e in fields(group) if e.name in settings]
+            groups[name] = group(**{k: settings.pop(k) for k in given})
         if settings:
             raise InputError(
                 "configuration",
                 f"unknown setting {sorted(settings)[0]!r}",
-                "See keras-isample fit --help",
+                "See keras-isample fit --help-all",
             )
         network, loss = groups["network"], groups["loss"]
-        if network.sees_slices is False and network.patch_size == "auto":
+        if network.network == "dual-path" and network.patch_size == "auto":
             groups["network"] = replace(network, patch_size=network.side(None))
         data = groups["data"]
         if data.spacing == "auto" and network.sees_slices is not None:
             known = "native" if network.sees_slices else VOLUME_SPACING
             groups["data"] = replace(data, spacing=known)
-        if "->" in loss.loss_schedule:
-            # Written out, it stays as it is when a run is made longer.
-            stages = loss.stages(groups["training"].epochs)
-            text = ", ".join(f"{name}:{start}" for name, start in stages)
-            groups["loss"] = replace(loss, loss_schedule=text)
+        epochs = groups["training"].epochs
+        if loss.is_divided_evenly and len(loss.names) <= epochs:
+            # With epochs it stays as it is when a run is made longer.
+            stages = tuple(loss.stages(epochs))
+            groups["loss"] = replace(loss, loss_schedule=stages)
         return cls(str(data_path), **groups)
 
     def settings(self) -> dict[str, Any]:
         """All settings as a flat dictionary."""
         return {
-            key: value
-            for name in GROUPS
-            for key, value in dataclasses.asdict(getattr(self, name)).items()
+            entry.name: getattr(getattr(self, group), entry.name)
+            for group in GROUPS
+            for entry in fields(GROUPS[group])
         }
 
     def differences(self, written: "Config") -> dict[str, tuple[Any, Any]]:
         """Settings here and in a run's `config.toml`, where they differ.
 
-        What is left to the images or the machine here, a run has written as
-        they decided.
+        What is left to the images or the processor here, a run has written
+        as they decided.
         """
         own = {"data": self.data_path, **self.settings()}
         theirs = {"data": written.data_path, **written.settings()}
@@ -207,10 +122,11 @@ class Config:
             decided["axis"] = "auto"
             if self.data.spacing == "auto":
                 decided["spacing"] = theirs["spacing"]
-        for name in ("mixed_precision", "tile_memory"):
-            if own[name] == "auto":
-                decided[name] = theirs[name]
-        found = [n for n in found if decided.get(n) != theirs[n]]
+        if self.training.mixed_precision == "auto":
+            decided["mixed_precision"] = theirs["mixed_precision"]
+        found = [
+            n for n in found if n not in decided or decided[n] != theirs[n]
+        ]
         if self.sampling.sample_from == "auto":
             # What the share allows, a run has found out.
             found = [name for name in found if name != "sample_from"]
@@ -219,13 +135,17 @@ class Config:
     def to_toml(self) -> str:
         """The text of `config.toml`."""
         lines = [f"data = {_toml_value(self.data_path)}"]
-        for name in GROUPS:
+        settings = self.settings()
+        for name, group in GROUPS.items():
             lines += ["", f"[{name}]"] if name != "data" else ["", "[cases]"]
-            for key, value in dataclasses.asdict(getattr(self, name)).items():
-                lines.append(f"{key} = {_toml_value(value)}")
+            for entry in fields(group):
+                value = _toml_value(settings[entry.name])
+                lines.append(f"{entry.name} = {value}")
         return "\n".join(lines) + "\n"
 
 
 def _toml_value(value):
-    # TOML knows JSON's escapes, but no halves of characters.
+    # TOML has no null.
+    value = "" if value is None else value
+    # It knows JSON's escapes, but no halves of characters.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

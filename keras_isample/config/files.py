@@ -2,11 +2,11 @@
 
 import json
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from keras_isample.config.config import GROUPS
+from keras_isample.config.config import FIELDS
+from keras_isample.config.settings import value_of
 from keras_isample.errors import InputError
 
 
@@ -14,13 +14,16 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
     """Reads a configuration file, `.toml` or `.json`.
 
     Tables only group: `[sampling] epsilon = 0` and `epsilon = 0` mean the
-    same, and hyphens may stand for underscores.
+    same, and hyphens may stand for underscores. Values may be written as texts,
+    too, as on the command line and in files of older versions.
 
     Returns:
-        Settings as a flat dictionary, and the data set's path if it is given.
+        Settings as a flat dictionary, each with a value of its type, and the
+        data set's path if it is given.
 
     Raises:
-        InputError: If the file cannot be read or has an unknown setting.
+        InputError: If the file cannot be read, or a setting is unknown or out
+            of range.
     """
     path = Path(path)
     try:
@@ -49,27 +52,19 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
             f"data is {data_path!r}, not a path",
             'Write it like data = "scans/"',
         )
-    known = {entry.name: entry for g in GROUPS.values() for entry in fields(g)}
-    for key, value in flat.items():
-        if key not in known:
-            raise InputError(
-                path,
-                f"unknown setting {key!r}",
-                "See keras-isample fit --help for the settings",
-            )
-        if known[key].type == "str":
-            flat[key] = _as_text(path, key, value)
-    return flat, data_path
+    return {k: _value(path, k, v) for k, v in flat.items()}, data_path
 
 
-def _as_text(path, key, value):
-    """Text of a setting that is written as a list or a number."""
-    parts = value if isinstance(value, list | tuple) else [value]
-    for part in parts:
-        if not isinstance(part, str | int | float) or isinstance(part, bool):
-            raise InputError(
-                path,
-                f"{key} is {json.dumps(value, default=str)}",
-                "Give it a text, or leave it away for its default",
-            )
-    return ",".join(str(part) for part in parts)
+def _value(path, key, value):
+    """The value of a setting, converted."""
+    if key not in FIELDS:
+        raise InputError(
+            path,
+            f"unknown setting {key!r}",
+            "See keras-isample fit --help-all for the settings",
+        )
+    try:
+        return value_of(FIELDS[key], value)
+    except InputError as error:
+        problem = f"{key} {error.problem}"
+        raise InputError(path, problem, error.cure) from error

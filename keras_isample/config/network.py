@@ -1,73 +1,45 @@
 """The model."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from keras_isample.config.settings import Group
-from keras_isample.config.settings import check_range
 from keras_isample.config.settings import setting
-from keras_isample.errors import InputError
 from keras_isample.registries import NETWORKS
-from keras_isample.registries.networks import names_for_slices
 
 
 @dataclass(frozen=True)
 class NetworkConfig(Group):
     """The model."""
 
-    network: "str" = setting(
+    network: str = setting(
         "dual-path",
         "dual-path: 3D. unet, unet3plus: 3D, or 2D with --axis. deeplab-v3: "
         "2D.",
-        NETWORKS,
+        choices=NETWORKS,
     )
-    width: "float" = setting(1.0, "Factor of all numbers of maps.")
-    patch_size: "int | str" = setting(
+    width: float = setting(1.0, "Factor of all numbers of maps.", more_than=0)
+    patch_size: int | Literal["auto", "full"] = setting(
         "auto",
         "Side of the labeled patch in voxels (dual-path: a multiple of 4, "
         "unet3plus: of 16, the others: of 8), or full: whole slices. auto: 8, "
         "64 for 3D U-Nets, full for slices.",
-        words=("auto", "full"),
+        at_least=1,
     )
-    axis: "str" = setting(
+    axis: Literal["none", "auto", "axial", "coronal", "sagittal"] = setting(
         "none",
         "Slices for 2D networks: axial, coronal, sagittal, or auto: across the "
         "largest spacing. none: volumes, or auto where the images or the "
         "network are 2D.",
-        ("none", "auto", "axial", "coronal", "sagittal"),
     )
-    init_from: "str" = setting(
-        "",
+    init_from: str | None = setting(
+        None,
         "Run or .keras file to take the first weights from; with other classes "
         "the last layer begins anew.",
     )
 
-    def _check(self):
-        check_range(self, "width", 0, above=True)
-        spec = NETWORKS[self.network]
-        size, multiple = self.patch_size, spec.multiple
-        if size == "full" and spec.sees_volumes_only:
-            raise InputError(
-                "--patch-size",
-                f"is full, but {self.network} sees volumes",
-                f"Use --network {names_for_slices()}",
-            )
-        if isinstance(size, int) and (size < 1 or size % multiple):
-            near = max(multiple, multiple * round(size / multiple))
-            raise InputError(
-                "--patch-size",
-                f"must be a positive multiple of {multiple} for "
-                f"{self.network}, got {size}",
-                f"Use {near if size > 0 else spec.patch_size}",
-            )
-        if spec.sees_volumes_only and self.axis != "none":
-            raise InputError(
-                "--axis",
-                f"is {self.axis}, but {self.network} sees volumes",
-                f"Use --network {names_for_slices()}",
-            )
-
     @property
-    def sees_slices(self):
+    def sees_slices(self) -> bool | None:
         """Whether the network is 2D; `None` if it is where the images are."""
         if (
             self.axis != "none"
@@ -77,7 +49,7 @@ class NetworkConfig(Group):
             return True
         return False if NETWORKS[self.network].sees_volumes_only else None
 
-    def side(self, axis):
+    def side(self, axis: int | None) -> int | str:
         """Side of the labeled patch in voxels, or `"full"`.
 
         Args:

@@ -1,120 +1,96 @@
 """Optimizer, rate and its schedule."""
 
-import math
 from dataclasses import dataclass
+from typing import Any
+from typing import Literal
 
+from keras_isample.config.settings import Form
 from keras_isample.config.settings import Group
-from keras_isample.config.settings import check_range
 from keras_isample.config.settings import setting
-from keras_isample.errors import InputError
+
+
+def _read_schedule(text):
+    """Words and numbers between colons; a path may have more of these."""
+    kind, colon, rest = text.partition(":")
+    if not colon:
+        return text
+    return [kind, rest] if kind == "replay" else [kind, *rest.split(":")]
+
+
+def _write_schedule(schedule):
+    parts = schedule if isinstance(schedule, tuple) else (schedule,)
+    return ":".join(map(str, parts))
+
+
+_SCHEDULE = Form(
+    read=_read_schedule,
+    write=_write_schedule,
+    expects="a schedule of the rate",
+    cure="Use constant, step:EVERY:FACTOR such as step:25:0.5, poly:POWER such "
+    "as poly:0.9, cosine, or replay:RUN/autolr.json",
+)
 
 
 @dataclass(frozen=True)
 class OptimizerConfig(Group):
     """Optimizer, rate and its schedule."""
 
-    learning_rate: "float | str" = setting(
-        0.01,
-        "Learning rate after warm-up; auto: AutoLR finds it.",
-        words=("auto",),
+    learning_rate: float | Literal["auto"] = setting(
+        0.01, "Learning rate after warm-up; auto: AutoLR finds it.", more_than=0
     )
-    lr_schedule: "str" = setting(
+    lr_schedule: (
+        Literal["constant", "cosine"]
+        | tuple[Literal["step"], int, float]
+        | tuple[Literal["poly"], float]
+        | tuple[Literal["replay"], str]
+    ) = setting(
         "constant",
         "constant; step:EVERY:FACTOR (times FACTOR every EVERY epochs); "
         "poly:POWER; cosine; replay:RUN/autolr.json (what AutoLR found).",
+        form=_SCHEDULE,
+        more_than=0,
     )
-    warmup_epochs: "int" = setting(
+    warmup_epochs: int = setting(
         5,
         "Linear warm-up at the start and after every change of the rate; with "
         "--learning-rate auto 10 by default.",
+        at_least=0,
     )
-    optimizer: "str" = setting(
-        "sgd",
-        "sgd: Nesterov momentum 0.8; adam; adamw.",
-        ("sgd", "adam", "adamw"),
+    optimizer: Literal["sgd", "adam", "adamw"] = setting(
+        "sgd", "sgd: Nesterov momentum 0.8; adam; adamw."
     )
-    weight_decay: "float" = setting(
+    weight_decay: float = setting(
         1e-4,
         "L2 factor in the loss (sgd), times the weight added to its gradient "
         "(adam), or decoupled (adamw).",
+        at_least=0,
     )
-    ema_momentum: "float" = setting(
+    ema_momentum: float = setting(
         0.0,
         "Scans are predicted with, and saved are, averages of the weights over "
         "about 1 / (1 - this) steps, such as 0.99 for 100; 0: the weights "
         "themselves.",
+        at_least=0,
+        less_than=1,
     )
 
     def _check(self):
-        if not self.is_auto:
-            check_range(self, "learning_rate", 0, above=True)
-        check_range(self, "warmup_epochs", 0)
-        check_range(self, "weight_decay", 0)
-        check_range(self, "ema_momentum", 0, below=1)
-        kind, _ = self.schedule
-        if self.is_auto and kind != "constant":
-            raise InputError(
-                "--lr-schedule",
-                f"is {self.lr_schedule}, but the rate is found by AutoLR",
-                "Leave it away, or give --learning-rate a number",
-            )
+        if self.lr_schedule == ("replay", ""):
+            raise self._refusal("lr_schedule", "replay names no file")
 
     @property
-    def is_auto(self):
+    def is_auto(self) -> bool:
         """Whether AutoLR finds the rate."""
         return self.learning_rate == "auto"
 
     @property
-    def schedule(self):
+    def schedule(self) -> tuple[str, tuple[Any, ...]]:
         """Kind of the hand schedule, and its parameters.
 
         `("constant", ())`, `("step", (every, factor))`, `("poly", (power,))`,
         `("cosine", ())` or `("replay", (path,))`.
         """
-        kind, _, rest = self.lr_schedule.partition(":")
-        try:
-            return kind, _SCHEDULES[kind](rest)
-        except (KeyError, ValueError):
-            raise InputError(
-                "--lr-schedule",
-                f"{self.lr_schedule!r} is not known",
-                "Use constant, step:EVERY:FACTOR such as step:25:0.5, "
-                "poly:POWER such as poly:0.9, cosine, or "
-                "replay:RUN/autolr.json",
-            ) from None
-
-
-def _nothing(text):
-    if text:
-        raise ValueError
-    return ()
-
-
-def _step(text):
-    every, factor = text.split(":")
-    every, factor = int(every), float(factor)
-    if every < 1 or not 0 < factor < math.inf:
-        raise ValueError
-    return every, factor
-
-
-def _power(text):
-    power = float(text)
-    if not 0 < power < math.inf:
-        raise ValueError
-    return (power,)
-
-
-def _path(text):
-    if not text:
-        raise ValueError
-    return (text,)
-
-
-_SCHEDULES = {
-    "constant": _nothing,
-    "step": _step,
-    "poly": _power,
-    "cosine": _nothing,
-    "replay": _path,
-}
+        if isinstance(self.lr_schedule, str):
+            return self.lr_schedule, ()
+        kind, *parameters = self.lr_schedule
+        return kind, tuple(parameters)

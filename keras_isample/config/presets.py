@@ -1,20 +1,20 @@
 """The papers' settings, whole."""
 
 _KIDNEYS_2017 = {
-    "labels": "kidney",
+    "labels": ("kidney",),
     "learning_rate": 0.001,
     "batch_size": 12,
-    "cases_per_batch": "1",
+    "cases_per_batch": 1,
     "steps_per_epoch": 100,
     "warmup_epochs": 5,
     "epsilon": 0.01,
-    "split": "16,4,0",
+    "split": (16, 4, 0),
     "error_maps": "concurrent",
     "validation_share": "none",
 }
 _WHOLE_MAPS = {
     "error_maps": "epoch",
-    "error_map_cases": "2",
+    "error_map_cases": 2,
     "error_map_share": "none",
 }
 PRESETS = {
@@ -23,10 +23,10 @@ PRESETS = {
     "organs-2017": {
         "learning_rate": 0.05,
         "batch_size": 24,
-        "cases_per_batch": "2",
+        "cases_per_batch": 2,
         "steps_per_epoch": 200,
-        "lr_schedule": "step:25:0.5",
-        "split": "16,4,0",
+        "lr_schedule": ("step", 25, 0.5),
+        "split": (16, 4, 0),
         "error_maps": "concurrent",
         "validation_share": "none",
     },
@@ -36,7 +36,7 @@ PRESETS = {
         "cases_per_batch": "all",
         "steps_per_epoch": 100,
         "warmup_epochs": 10,
-        "split": "14,2,4",
+        "split": (14, 2, 4),
         "epsilon": 0.0,
         "validation_share": "none",
         **_WHOLE_MAPS,

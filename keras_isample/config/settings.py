@@ -1,136 +1,195 @@
-"""What all groups of settings share: fields, checks, messages."""
+"""What all groups of settings share: fields, and the check of their values."""
 
+import dataclasses
 import math
-from dataclasses import field
+from collections.abc import Callable
+from collections.abc import Collection
+from dataclasses import dataclass
 from dataclasses import fields
+from typing import Any
+from typing import Literal
+from typing import get_args
+from typing import get_origin
 
+from keras_isample.config.values import as_text
+from keras_isample.config.values import converted
+from keras_isample.config.values import described
 from keras_isample.errors import InputError
 
 
-def setting(default, help_text, choices=None, words=()):
+@dataclass(frozen=True)
+class Form:
+    """How the values of a setting are written as text.
+
+    Attributes:
+        read: Function from a text to a value that `converted` takes.
+        write: The reverse.
+        expects: What is written, in words; by default what `described` says.
+        cure: What to do about a value that does not fit.
+    """
+
+    read: Callable[[str], Any] = str
+    write: Callable[[Any], str] = as_text
+    expects: str | None = None
+    cure: str = "Correct the value"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The range of a number, or of each number of a tuple.
+
+    Attributes:
+        at_least, more_than: Its lower end, with or without that number.
+        at_most, less_than: Its upper end, likewise.
+    """
+
+    at_least: float | None = None
+    more_than: float | None = None
+    at_most: float | None = None
+    less_than: float | None = None
+
+    def allow(self, number: float) -> bool:
+        """Whether a number is finite and within the limits."""
+        if isinstance(number, float) and not math.isfinite(number):
+            return False
+        return (
+            (self.at_least is None or number >= self.at_least)
+            and (self.more_than is None or number > self.more_than)
+            and (self.at_most is None or number <= self.at_most)
+            and (self.less_than is None or number < self.less_than)
+        )
+
+    def describe(self, write: Callable[[Any], str] = str) -> str:
+        """The limits in words.
+
+        Args:
+            write: Function from a number to its text.
+        """
+        return " and ".join(
+            f"{entry.name.replace('_', ' ')} {write(limit)}"
+            for entry in fields(self)
+            if (limit := getattr(self, entry.name)) is not None
+        )
+
+
+def setting(
+    default: Any,
+    help_text: str,
+    *,
+    choices: Collection[str] | None = None,
+    form: Form | None = None,
+    **limits: float,
+) -> Any:
     """A field of a group.
 
     Args:
-        default: Its default.
+        default: Its default. An empty tuple is a value only where it is the
+            default.
         help_text: What its option says.
-        choices: The only values that there are, if they are few.
-        words: What may stand for a number, where it is one.
+        choices: The only texts that are known, where the annotation does not
+            name them.
+        form: How it is written as text.
+        limits: See `Limits`.
     """
-    return field(
+    return dataclasses.field(
         default=default,
-        metadata={"help": help_text, "choices": choices, "words": words},
+        metadata={
+            "help": help_text,
+            "choices": choices,
+            "form": form or Form(),
+            "limits": Limits(**limits) if limits else None,
+        },
     )
 
 
-def numbers(text, name, example, kind=float, separator=","):
-    """Parses as many numbers as an example has."""
-    count = len(example.split(separator))
+def choices_of(entry: dataclasses.Field) -> Collection[str] | None:
+    """The only texts that a field may have; `None` if others may be written.
+
+    Args:
+        entry: A field that `setting` made.
+    """
+    if get_origin(entry.type) is Literal:
+        return get_args(entry.type)
+    return entry.metadata["choices"]
+
+
+def value_of(entry: dataclasses.Field, value: Any) -> Any:
+    """A value of a field, checked and converted to what its annotation says.
+
+    Args:
+        entry: A field that `setting` made.
+        value: What was given, see `values`.
+
+    Raises:
+        InputError: If the field cannot have this value.
+    """
+    form, choices = entry.metadata["form"], choices_of(entry)
     try:
-        values = tuple(kind(part) for part in text.split(separator))
+        read = form.read(value) if isinstance(value, str) and value else value
+        found = converted(entry.type, read)
     except ValueError:
-        values = ()
-    if len(values) != count:
-        raise InputError(
-            option_name(name),
-            f"expects {count} numbers separated by {separator!r}, got {text!r}",
-            f"Write it like {example}",
+        if choices:
+            raise _unknown(entry, value) from None
+        wanted = form.expects or described(entry.type)
+        raise refusal(entry, f"expects {wanted}, got {value!r}") from None
+    if choices and found not in choices:
+        raise _unknown(entry, value)
+    if found == () and entry.default != ():
+        raise refusal(entry, "must not be empty")
+    limits = entry.metadata["limits"]
+    parts = found if isinstance(found, tuple) else (found,)
+    numbers = [part for part in parts if isinstance(part, int | float)]
+    if limits and not all(map(limits.allow, numbers)):
+        write = form.write
+        raise refusal(
+            entry, f"must be {limits.describe(write)}, got {write(found)}"
         )
-    return values
+    return found
 
 
-def option_name(name):
-    return "--" + name.replace("_", "-")
+def refusal(entry: dataclasses.Field, problem: str) -> InputError:
+    """The error of a field that has no good value.
+
+    Args:
+        entry: The field.
+        problem: What is wrong.
+    """
+    cure = entry.metadata["form"].cure
+    return InputError(f"`{entry.name}`", problem, cure)
 
 
-def check_range(config, name, low, high=None, *, above=False, below=None):
-    value = getattr(config, name)
-    good = math.isfinite(value) and (value > low if above else value >= low)
-    if below is not None:
-        good = good and value < below
-    if not good or (high is not None and value > high):
-        limits = f"{'more than' if above else 'at least'} {low:g}"
-        if high is not None:
-            limits += f" and at most {high:g}"
-        if below is not None:
-            limits += f" and less than {below:g}"
-        raise InputError(
-            option_name(name), f"must be {limits}, got {value:g}", "Change it"
-        )
+def text_of(entry: dataclasses.Field, value: Any) -> str:
+    """A value of a field as it is written on the command line.
+
+    Args:
+        entry: A field that `setting` made.
+        value: What `value_of` returned.
+    """
+    return entry.metadata["form"].write(value)
 
 
 class Group:
-    """Checks of choices and types that all groups share."""
+    """Some settings, of which each is checked and converted by itself.
+
+    What two settings mean for each other stands in `conflicts`.
+    """
 
     def __post_init__(self):
         for entry in fields(self):
-            value = getattr(self, entry.name)
-            choices = entry.metadata["choices"]
-            words = entry.metadata["words"]
-            if choices and value not in (*words, *choices):
-                raise InputError(
-                    option_name(entry.name),
-                    f"{value!r} is not known",
-                    f"Choose from {', '.join(map(str, (*words, *choices)))}",
-                )
-            if not _fits(value, entry.type, words):
-                raise InputError(
-                    option_name(entry.name),
-                    f"expects {entry.type}, got {value!r}",
-                    "Correct the value",
-                )
-            if entry.type.startswith("float") and isinstance(value, int):
-                object.__setattr__(self, entry.name, float(value))
+            value = value_of(entry, getattr(self, entry.name))
+            object.__setattr__(self, entry.name, value)
         self._check()
 
     def _check(self):
-        """Checks that concern one group."""
+        """Checks that neither annotations nor limits can say."""
+
+    def _refusal(self, name, problem):
+        """The error of a setting of this group, see `refusal`."""
+        return refusal(self.__dataclass_fields__[name], problem)
 
 
-def number_or_all(config, name):
-    value = getattr(config, name)
-    if value == "all":
-        return None
-    try:
-        number = int(value)
-        if number < 1:
-            raise ValueError
-    except ValueError:
-        raise InputError(
-            option_name(name),
-            f"must be all or a number of at least 1, got {value!r}",
-            "Correct the value",
-        ) from None
-    return number
-
-
-def parse_bytes(source: str, text: str) -> int:
-    """Bytes from a text such as `500MB` or `3GB` (powers of 1000).
-
-    Raises:
-        InputError: If it is no positive size.
-    """
-    cleaned = text.strip().upper()
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "B": 1}
-    unit = next((u for u in units if cleaned.endswith(u)), "")
-    factor = units.get(unit, 1)
-    cleaned = cleaned.removesuffix(unit)
-    try:
-        size = int(float(cleaned) * factor)
-    except (ValueError, OverflowError):
-        size = 0
-    if size < 10**6:
-        raise InputError(
-            source, f"is no size of at least 1MB: {text!r}", "Write it like 2GB"
-        )
-    return size
-
-
-def _fits(value, kind, words):
-    kind = kind.removesuffix(" | str")
-    if words and value in words:
-        return True
-    if kind == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "int":
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, {"str": str, "bool": bool}[kind])
+def _unknown(entry, value):
+    known = ", ".join(choices_of(entry))
+    return InputError(
+        f"`{entry.name}`", f"{value!r} is not known", f"Choose from {known}"
+    )

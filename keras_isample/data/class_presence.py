@@ -88,12 +88,12 @@ def refuse_no_class(
             source,
             f"no {kind} has a voxel of the chosen labels ({listed}) left at "
             f"{spacing_text(spacing)}",
-            "Choose a finer --spacing, or native",
+            "Choose a finer `spacing`, or native",
         )
     raise InputError(
         source,
         f"no {kind} has a voxel of the chosen labels ({listed})",
-        "Check the label files, or choose other --labels",
+        "Check the label files, or choose other `labels`",
     )
 
 
@@ -113,7 +113,7 @@ def absent_classes(
         lines.append(
             f"{shorten(never, _MOST_NAMES)}: not annotated in any {kind} "
             f"(of {len(cases)}), so it cannot be learned. Choose other "
-            "--labels or another --split."
+            "`labels` or another `split`."
         )
     for name in names:
         has = [c for c in cases if name in c.annotated]
@@ -127,7 +127,7 @@ def absent_classes(
         )
         if len(lost) == len(has):
             line += ", so it cannot be learned"
-        lines.append(f"{line}. Choose a finer --spacing.")
+        lines.append(f"{line}. Choose a finer `spacing`.")
     return lines
 
 

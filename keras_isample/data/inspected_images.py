@@ -69,7 +69,7 @@ def _check_spans(path, spans, intensity, findings):
     if intensity == "ct" and low < high and not looks_like_hu(low, high):
         findings.warn(
             f"{path}: values do not look like Hounsfield units; choose "
-            "`--intensity zscore` if it is no CT."
+            "`intensity='zscore'` if it is no CT."
         )
 
 
@@ -82,13 +82,13 @@ def _check_levels(path, volumes, intensity, findings):
             low, high = volume.array.min(), volume.array.max()
             where = f"{low:g}" if low == high else f"in {low:g} to {high:g}"
             findings.warn(
-                f"{path}: is constant for `--intensity {intensity}`: every "
+                f"{path}: is constant for `intensity={intensity!r}`: every "
                 f"voxel is {where}. Export it again or leave the case out."
             )
         elif levels < FEW_LEVELS:
             findings.warn(
                 f"{path}: has {levels} gray levels only once normalized by "
-                f"`--intensity {intensity}`. Check that it is a scan, and its "
+                f"`intensity={intensity!r}`. Check that it is a scan, and its "
                 "intensities."
             )
 

@@ -98,7 +98,7 @@ def inspect_labels(
         findings.warn(
             f"{case.label_map or _masks_of(case, classes)[0]}: of "
             f"{shorten(lost, 8)} no voxel is left by resampling to "
-            f"{spacing_text(cohort.spacing)}. Choose a finer --spacing."
+            f"{spacing_text(cohort.spacing)}. Choose a finer `spacing`."
         )
     return shares, lost
 

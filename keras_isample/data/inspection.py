@@ -196,8 +196,9 @@ def cohort_warnings(reports: Sequence[CaseReport], cohort: Cohort) -> list[str]:
     shapes = [report.shape for report in reports if report.shape]
     if shapes and all(1 in shape for shape in shapes):
         lines.append(
-            "all cases are single slices: networks for slices (--network unet, "
-            "unet3plus, deeplab-v3) can learn them, dual-path sees volumes."
+            "all cases are single slices: networks for slices "
+            "(`network='unet'`, unet3plus, deeplab-v3) can learn them, "
+            "dual-path sees volumes."
         )
     return lines
 
@@ -272,8 +273,7 @@ def _warning_lines(found):
         if others:
             names = listed(list(dict.fromkeys(name for name, _ in others)))
             lines.append(
-                f"    the same in {len(others)} more (`--json` tells each): "
-                f"{names}"
+                f"    the same in {len(others)} more (JSON has each): {names}"
             )
     return lines
 

@@ -4,7 +4,7 @@ from keras_isample.data.cohort import Cohort
 from keras_isample.data.layout import shorten
 from keras_isample.errors import InputError
 
-_CURE = "Change --split, --labels or --partial"
+_CURE = "Change `split`, `labels` or `partial`"
 
 
 def training_cases(cohort: Cohort) -> tuple[Cohort, tuple[str, ...]]:
@@ -32,7 +32,7 @@ def training_cases(cohort: Cohort) -> tuple[Cohort, tuple[str, ...]]:
     notes = tuple(
         f"{shorten([case.name for case in cases])}: {', '.join(classes)} not "
         f"annotated: {_treatment(cohort, classes)} "
-        f"(--partial {cohort.partial})"
+        f"(`partial={cohort.partial!r}`)"
         for classes, cases in missing.items()
     )
     cohort = cohort.subset(
@@ -71,6 +71,6 @@ def _check_each_class_is_learned(cohort: Cohort) -> None:
         raise InputError(
             cohort.path,
             f"has no training case with all of {', '.join(lost)} annotated; "
-            "--partial merge could not tell it from the background",
+            "`partial='merge'` could not tell it from the background",
             _CURE,
         )

@@ -69,7 +69,7 @@ def write_phantom_of_kind(
             raise InputError(
                 key,
                 f"is none of the settings of a {kind} phantom",
-                f"Leave it away, or choose the kind {' or '.join(kinds)}",
+                f"Remove it, or choose the kind {' or '.join(kinds)}",
             )
     return _WRITERS[kind](
         path, seed=seed, progress=progress, overwrite=overwrite, **chosen

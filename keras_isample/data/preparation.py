@@ -233,7 +233,7 @@ def _warn_of_other_units(cases):
     if names:
         log.warning(
             "%d of %d cases (%s) do not look like CT in Hounsfield units; "
-            "--intensity zscore is for other scans.",
+            "`intensity='zscore'` is for other scans.",
             len(names),
             len(cases),
             shorten(names),
@@ -253,7 +253,7 @@ def _warn_of_few_levels(cases, intensity):
     ):
         if names:
             log.warning(
-                "%d of %d cases (%s) %s once normalized (--intensity %s): "
+                "%d of %d cases (%s) %s once normalized (`intensity='%s'`): "
                 "check these scans.",
                 len(names),
                 len(cases),

@@ -57,13 +57,13 @@ def slice_axis(
     """
     if axis != "auto" and axis not in AXES:
         raise InputError(
-            "--axis", f"received {axis!r}", f"Use auto, {', '.join(AXES)}"
+            "`axis`", f"received {axis!r}", f"Use auto, {', '.join(AXES)}"
         )
     if isinstance(cases, Cohort):
         cases = cases.cases
     grids = [_grid_of(case) for case in cases]
     if not grids:
-        raise InputError("--axis", "there are no cases", "Give some data")
+        raise InputError("`axis`", "there are no cases", "Give some data")
     chosen = AXES[axis] if axis != "auto" else _automatic(grids)
     for source, shape, _ in grids:
         if 1 in shape and shape[chosen] != 1:
@@ -73,7 +73,7 @@ def slice_axis(
                 f"is a single {own} slice, where slices are {_name(chosen)}",
                 "Keep 2D files of different directions in different data sets"
                 if axis == "auto"
-                else f"Use --axis auto or --axis {own}",
+                else f"Use `axis='auto'` or `axis={own!r}`",
             )
     return chosen
 

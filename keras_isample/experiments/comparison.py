@@ -76,7 +76,7 @@ class Comparison:
                 "is not a setting of a comparison, whose runs have their own",
                 "Leave it out of the configuration",
             )
-        self._settings = {"split_seed": "0", **settings}
+        self._settings = {"split_seed": 0, **settings}
         for arm in self.arms:
             self.config(arm, arm.seeds[0])
 

@@ -85,7 +85,7 @@ class FineTuningExperiment(Experiment):
             settings={
                 **arm.settings,
                 "loss": last,
-                "loss_schedule": "",
+                "loss_schedule": (),
                 "loss_transition": "step",
             },
             start=lambda seed: self.first.run_folder(arm, seed).path,

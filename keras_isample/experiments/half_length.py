@@ -23,24 +23,24 @@ def half_length(config):
         InputError: If the rate is found by AutoLR or replayed, or if epochs
             cannot be halved.
     """
-    kind, _ = config.optimizer.schedule
+    kind, parameters = config.optimizer.schedule
     if kind == "replay" or config.optimizer.is_auto:
         raise InputError(
-            "--half",
+            "`half`",
             "needs a rate that can be planned for half the epochs",
-            "Give --learning-rate a number, without replay",
+            "Give `learning_rate` a number, without replay",
         )
     found = {
-        "epochs": _half(config.training.epochs, "--epochs"),
+        "epochs": _half(config.training.epochs, "`epochs`"),
         "lr_schedule": config.optimizer.lr_schedule,
     }
     if kind == "step":
-        _, every, factor = config.optimizer.lr_schedule.split(":")
-        every = _half(int(every), "--lr-schedule")
-        found["lr_schedule"] = f"step:{every}:{factor}"
+        every, factor = parameters
+        every = _half(every, "`lr_schedule`")
+        found["lr_schedule"] = ("step", every, factor)
     if config.loss.loss_schedule:
-        found["loss_schedule"] = ", ".join(
-            f"{name}:{_half(start, '--loss-schedule')}"
+        found["loss_schedule"] = tuple(
+            (name, _half(start, "`loss_schedule`"))
             for name, start in config.loss.stages(config.training.epochs)
         )
     return found
@@ -50,7 +50,7 @@ def _half(epochs, source):
     if epochs % 2:
         raise InputError(
             source,
-            f"has {epochs} epochs, which --half cannot halve",
-            "Use an even number, or leave --half away",
+            f"has {epochs} epochs, which `half` cannot halve",
+            "Use an even number, or leave `half` away",
         )
     return epochs // 2

@@ -29,7 +29,7 @@ def parse_rates(text):
             raise ValueError
     except ValueError:
         raise InputError(
-            "--learning-rates",
+            "`learning_rates`",
             f"must be positive numbers, got {text!r}",
             "Write them like 0.006,0.012",
         ) from None

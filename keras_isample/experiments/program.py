@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from keras_isample.config.spelling import options_by_name
+from keras_isample.config.spelling import spelled
 from keras_isample.errors import InputError
 from keras_isample.progress import reporter_for
 
@@ -33,15 +35,18 @@ def experiment_program(main):
             with reporter_for(sys.stderr) as reporter:
                 main(**options).run(
                     train=not report_only,
-                    say=click.echo,
+                    say=lambda line: click.echo(shown(line)),
                     command_line=sys.argv,
                     reporter=reporter,
                 )
         except (InputError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(shown(str(error))) from error
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)
             sys.exit(130)
+
+    def shown(text):
+        return spelled(text, options_by_name(program.params))
 
     names = {"help_option_names": ["-h", "--help"]}
     program = click.command(context_settings=names)(command)

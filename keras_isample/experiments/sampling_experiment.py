@@ -55,9 +55,9 @@ class SamplingExperiment(Experiment):
     ):
         if not 1 <= epsilon_seeds <= seeds:
             raise InputError(
-                "--epsilon-seeds",
-                f"received {epsilon_seeds}, with --seeds {seeds}",
-                "Use 1 or more, and no more than --seeds",
+                "`epsilon_seeds`",
+                f"received {epsilon_seeds}, with `seeds` {seeds}",
+                "Use 1 or more, and no more than `seeds`",
             )
         settings = dict(settings)
         epsilon = float(settings.pop("epsilon", 0.01))
@@ -119,13 +119,13 @@ class SamplingExperiment(Experiment):
             common.is_auto or common.schedule[0] == "replay"
         ):
             raise InputError(
-                "--learning-rates",
+                "`learning_rates`",
                 "are compared of runs whose own rate is a number",
-                "Give --learning-rate a number, without replay",
+                "Give `learning_rate` a number, without replay",
             )
         if set(learning_rates) == {common.learning_rate}:
             raise InputError(
-                "--learning-rates",
+                "`learning_rates`",
                 f"has only the rate of all runs, {common.learning_rate:g}",
                 "Give others",
             )
@@ -155,12 +155,12 @@ class SamplingExperiment(Experiment):
 
 def parse_epsilons(text):
     """Numbers from a text such as `"0,0.1,1"`; none if it is empty."""
-    return _numbers("--epsilons", text, "0,0.1,1")
+    return _numbers("`epsilons`", text, "0,0.1,1")
 
 
 def parse_shares(text):
     """Shares from a text such as `"0.02,0.15"`; none if it is empty."""
-    return _numbers("--error-map-shares", text, "0.02,0.15")
+    return _numbers("`error_map_shares`", text, "0.02,0.15")
 
 
 def _numbers(option, text, example):

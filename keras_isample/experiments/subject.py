@@ -58,10 +58,10 @@ def subject_of(out, data, settings, *, kind="ct", cases=None, side=None):
         InputError: If a data set is given, and the size of a phantom too.
     """
     if data:
-        for name, value in {"--cases": cases, "--side": side}.items():
+        for name, value in {"`cases`": cases, "`side`": side}.items():
             if value is not None:
                 raise InputError(
-                    name, "is of the phantom, not of data", "Leave it away"
+                    name, "is of the phantom, not of data", "Remove it"
                 )
         folder = Path(out) / Path(data).resolve().name
         return Subject(folder, Path(data), settings, None)
@@ -78,7 +78,7 @@ def subject_of(out, data, settings, *, kind="ct", cases=None, side=None):
 
 
 def phantom_options(main):
-    """Adds `--cases` and `--side`, for `subject_of`."""
+    """Adds options for `cases` and `side` of `subject_of`."""
     for name, text, default in (
         ("--side", "Their voxels along each axis.", SIDES["ct"]),
         ("--cases", "Phantom scans.", _CASES),

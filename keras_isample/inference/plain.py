@@ -132,7 +132,7 @@ class PlainPredictor(Predictor):
         if times > _DEAR:
             log.warning(
                 "a scan of %s voxels is predicted in tiles that compute %.0f "
-                "times as many; more --tile-memory, or a smaller --width, is "
+                "times as many; more `tile_memory`, or a smaller `width`, is "
                 "faster",
                 " x ".join(map(str, shape)),
                 times,

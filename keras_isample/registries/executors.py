@@ -13,7 +13,7 @@ EXECUTORS = Registry("executor")
 """A function `(settings, run, members)` for each name of `--executor`, or its
 place, such as `"package.module:function"`; see `training.executors`."""
 
-for _name in ("serial", "process", "ray"):
+for _name in ("auto", "serial", "process", "ray"):
     EXECUTORS.register(_name, f"keras_isample.training.executors:{_name}")
 
 EXECUTORS.protect()

@@ -26,9 +26,7 @@ def accept_unknown(settings: Mapping[str, Any]) -> None:
     Args:
         settings: Those of a run.
     """
-    stages = str(settings.get("loss_schedule") or "").split(",")
-    names = [part.partition(":")[0].strip() for part in stages]
-    losses = [settings.get("loss"), *names]
+    losses = [settings.get("loss"), *_scheduled(settings)]
     for registry, kind, chosen in (
         (NETWORKS, NetworkSpec, [settings.get("network")]),
         (LOSSES, LossSpec, losses),
@@ -41,6 +39,15 @@ def accept_unknown(settings: Mapping[str, Any]) -> None:
                 options = known if kind is LossSpec else {}
                 missing = _missing(registry.kind, name)
                 registry.register(name, kind(missing, **options))
+
+
+def _scheduled(settings: Mapping[str, Any]) -> list[str]:
+    """Names in a schedule: a text, or a list of names or of pairs."""
+    schedule = settings.get("loss_schedule") or ()
+    if isinstance(schedule, str):
+        schedule = schedule.split("->" if "->" in schedule else ",")
+    names = [s if isinstance(s, str) else s[0] for s in schedule]
+    return [name.partition(":")[0].strip() for name in names]
 
 
 def _missing(kind: str, name: str) -> Callable[..., Any]:

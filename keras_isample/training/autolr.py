@@ -74,7 +74,7 @@ class AutoLR:
     def __init__(self, config: Config, operator=None):
         if not config.optimizer.is_auto:
             raise InputError(
-                "--learning-rate",
+                "`learning_rate`",
                 "is a number, so there is nothing to find",
                 "Set it to auto",
             )
@@ -128,16 +128,16 @@ class AutoLR:
         with executor, opened as (folder, data):
             if not data.validation.cases:
                 raise InputError(
-                    "--split",
+                    "`split`",
                     "leaves no validation case, by which members are compared",
                     "Use a split such as 0.7,0.1,0.2",
                 )
             if not data.validation.scored_classes:
                 raise InputError(
-                    "--split",
+                    "`split`",
                     "leaves no validation case that has one of the structures "
                     "to learn, by which members are compared",
-                    "Use another --split or --seed",
+                    "Use another `split` or `seed`",
                 )
             names = data.train.class_names[1:]
             if config.network.init_from and not resume:
@@ -162,7 +162,7 @@ class AutoLR:
     def _members(self):
         """The most members that there can be at a time."""
         settings = self.config.autolr
-        return max(len(settings.rates), len(settings.rate_factors))
+        return max(len(settings.population), len(settings.factors))
 
 
 def _origin(source, data):
@@ -179,7 +179,7 @@ def _origin(source, data):
 def _operator(settings: AutoLRConfig):
     if settings.selection == "truncation":
         return TruncationSelection()
-    return WinnerTakesAll(settings.rate_factors)
+    return WinnerTakesAll(settings.factors)
 
 
 def _check_names(config):
@@ -189,13 +189,13 @@ def _check_names(config):
         ("network", NETWORKS, config.network.network),
         *(("loss", LOSSES, name) for name, _ in stages),
         ("augmentation", AUGMENTATIONS, config.sampling.augmentation),
-        ("error-maps", ERROR_MAPS, config.sampling.error_maps),
+        ("error_maps", ERROR_MAPS, config.sampling.error_maps),
     ]
     for option, registry, name in chosen:
         if not registry.is_ours(name):
             raise InputError(
-                f"--{option}",
+                f"`{option}`",
                 f"{name} is known in this process only, and members of a "
                 "population are processes of their own",
-                "Give --learning-rate a number",
+                "Give `learning_rate` a number",
             )

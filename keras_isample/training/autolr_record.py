@@ -164,7 +164,7 @@ class PopulationRecord:
             raise InputError(
                 path,
                 f"is no record of a population ({error})",
-                "Give the autolr.json of a run with --learning-rate auto",
+                "Give the autolr.json of a run with `learning_rate='auto'`",
             ) from error
 
 
@@ -179,7 +179,7 @@ def best_dice_of(members):
 
 
 def read_replayed(settings, folder, resume):
-    """The record that `--lr-schedule replay:FILE` asks for.
+    """The record that an `lr_schedule` such as replay:FILE asks for.
 
     A run keeps its own copy, since the one that it replays may go on.
 

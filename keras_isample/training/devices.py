@@ -41,9 +41,9 @@ def strategy_for(config):
     several = strategy is not None and strategy.num_replicas_in_sync > 1
     if several and alone:
         raise InputError(
-            "--error-maps",
+            "`error_maps`",
             f"{config.sampling.error_maps} needs a single device",
-            "Choose one with --devices, or use --error-maps epoch",
+            "Choose one with `devices`, or use `error_maps='epoch'`",
         )
     return strategy
 
@@ -52,12 +52,13 @@ def shared_among(devices, batch_size, spared=0):
     """A `tf.distribute.MirroredStrategy`, or `None` for a single device.
 
     Every batch is divided evenly among the devices. Logical CPU devices
-    (`cpu:0,cpu:1`) are made as needed, as long as TensorFlow has not started;
-    they serve for trying things out.
+    (`cpu:0` and `cpu:1`) are made as needed, as long as TensorFlow has not
+    started; they serve for trying things out.
 
     Args:
         devices: `"auto"` for all visible GPUs, as far as the batch can be
-            divided among them; or names such as `"gpu:0,gpu:1"` or `"cpu"`.
+            divided among them; or names such as `("gpu:0", "gpu:1")` or
+            `("cpu",)`.
         batch_size: Patches per step, on all devices together.
         spared: With `"auto"`, how many of several GPUs are left to others; the
             last ones.
@@ -69,11 +70,13 @@ def shared_among(devices, batch_size, spared=0):
     if devices == "auto":
         names = _usable_gpus(batch_size, spared)
         return tf.distribute.MirroredStrategy(names) if names else None
-    names = [name.strip().lower() for name in devices.split(",")]
+    names = [name.lower() for name in devices]
     names = [name if ":" in name else f"{name}:0" for name in names]
     if len(set(names)) < len(names):
         raise InputError(
-            "--devices", f"names one twice: {devices}", "Name each once"
+            "`devices`",
+            f"names one twice: {', '.join(devices)}",
+            "Name each once",
         )
     _make_logical_cpus(names)
     known = [
@@ -83,13 +86,13 @@ def shared_among(devices, batch_size, spared=0):
     for name in names:
         if name not in known:
             raise InputError(
-                "--devices",
+                "`devices`",
                 f"{name} is not there",
                 f"Choose from {', '.join(known)}",
             )
     if batch_size % len(names):
         raise InputError(
-            "--batch-size",
+            "`batch_size`",
             f"{batch_size} cannot be divided among {len(names)} devices",
             f"Use {len(names) * max(1, round(batch_size / len(names)))}",
         )

@@ -216,21 +216,21 @@ def _refuse_whole(sampling, budget, each):
         InputError: Naming the setting.
     """
     fits = f"{math.floor(100 * budget / each) / 100:g} scans"
-    because = f"--error-map-share {sampling.error_map_share:g} pays for {fits}"
+    because = f"`error_map_share={sampling.error_map_share:g}` pays for {fits}"
     cure = (
-        "Leave it away, and blocks of all scans are refreshed, or use "
-        "--error-map-share none"
+        "Remove it, and blocks of all scans are refreshed, or use "
+        "`error_map_share='none'`"
     )
     if sampling.error_map_cases != "all":
         raise InputError(
-            "--error-map-cases",
+            "`error_map_cases`",
             f"asks for {sampling.error_map_cases} whole scans after every "
             f"epoch, and {because}",
             cure,
         )
     if sampling.sample_from == "refreshed":
         raise InputError(
-            "--sample-from",
+            "`sample_from`",
             "refreshed asks for whole scans after every epoch, all of them, "
             f"and {because}",
             cure,

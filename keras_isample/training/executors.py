@@ -30,11 +30,15 @@ def make_executor(settings: AutoLRConfig, run, members):
     Raises:
         InputError: If what it needs is not there.
     """
-    kind = settings.executor
-    if kind == "auto":
-        kind = "process" if len(visible_gpus()) > 1 else "serial"
-        kind = "ray" if settings.ray_address else kind
-    return executor_maker(kind)(settings, run, members)
+    return executor_maker(settings.executor)(settings, run, members)
+
+
+def auto(settings, run, members):
+    """A Ray cluster that is named, processes on several GPUs, or in turn."""
+    if settings.ray_address:
+        return ray(settings, run, members)
+    several = len(visible_gpus()) > 1
+    return (process if several else serial)(settings, run, members)
 
 
 def ray(settings, run, members):
@@ -68,7 +72,7 @@ def _gpus_for(settings):
     gpus = visible_gpus()
     if settings.gpus_per_member > len(gpus):
         raise InputError(
-            "--gpus-per-member",
+            "`gpus_per_member`",
             f"is {settings.gpus_per_member}, but only {len(gpus)} GPUs are "
             "visible",
             "Use fewer",

@@ -12,14 +12,14 @@ def spare_gpu(devices):
     """A GPU that training leaves to the error maps; `None` if there is none.
 
     Args:
-        devices: The setting `--devices`: with `"auto"` the last of several is
+        devices: The setting `devices`: with `"auto"` the last of several is
             left; of those that are named, the last that is not; without any
             GPU among them none is taken, either.
     """
     gpus = visible_gpus()
     if devices == "auto":
         return gpus[-1] if len(gpus) > 1 else None
-    used = [name.strip().lower() for name in devices.split(",")]
+    used = [name.lower() for name in devices]
     used = ["gpu:0" if name == "gpu" else name for name in used]
     if not any(name.startswith("gpu") for name in used):
         return None

@@ -35,7 +35,7 @@ _THREADS = 200_000_000
 """Bytes of address space for the threads of a step. What it maps is 1.2 to 2
 times what it uses, unlike the memory of a machine."""
 
-_CURE = "Use a smaller --batch-size, --patch-size or --width"
+_CURE = "Use a smaller `batch_size`, `patch_size` or `width`"
 
 
 class OutOfMemory(InputError):
@@ -62,7 +62,7 @@ def check_step(model, geometry, batch_size, num_channels, strategy=None):
         if factor * size > space:
             sides = "x".join(str(n) for n in geometry.labels.size if n > 1)
             raise InputError(
-                "--batch-size",
+                "`batch_size`",
                 f"a training step on {share} patches of {sides} voxels takes "
                 f"about {_gigabytes(max(1.0, factor) * size)}, and {words} "
                 f"{_gigabytes(space)}",

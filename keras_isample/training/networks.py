@@ -11,7 +11,6 @@ from keras_isample.inference.predictor import check_scan
 from keras_isample.inference.tile_memory import TileMemoryError
 from keras_isample.models.keras_settings import set_keras
 from keras_isample.models.segmentation_model import geometry_of
-from keras_isample.registries import AUGMENTATIONS
 from keras_isample.registries import NETWORKS
 from keras_isample.sampling.slices import largest_slice
 from keras_isample.training.optimizers import l2_factor
@@ -72,10 +71,10 @@ def _check_precision(model):
                 )
             except tf.errors.OpError as error:
                 raise InputError(
-                    "--mixed-precision",
+                    "`mixed_precision`",
                     f"{layer.compute_dtype} is not computed by this device "
                     "(there is no pooling of volumes)",
-                    "Use none or bfloat16, or another --network",
+                    "Use none or bfloat16, or another `network`",
                 ) from error
             return
 
@@ -107,37 +106,6 @@ def make_geometry(config, model, cases):
     return replace(geometry, patch_size=sides, whole=True)
 
 
-def check_sampling(config, axis):
-    """Refuses settings of the sampling that a network has no use for.
-
-    Args:
-        config: The run's `Config`.
-        axis: Axis that slices lie across, or `None` for volumes.
-
-    Raises:
-        InputError: If there is one.
-    """
-    sampling = config.sampling
-    slices_only = AUGMENTATIONS[sampling.augmentation].slices_only
-    if axis is None and slices_only:
-        raise InputError(
-            "--augmentation",
-            f"is {sampling.augmentation}, which is for slices",
-            "Leave it away, or use a 2D network with --axis",
-        )
-    in_turn = axis is not None and config.network.side(axis) == "full"
-    if (
-        in_turn
-        and sampling.sampling == "uniform"
-        and sampling.num_cases_per_batch is not None
-    ):
-        raise InputError(
-            "--cases-per-batch",
-            f"is {sampling.cases_per_batch}, but whole slices come in turn",
-            "Use all, or --sampling isample",
-        )
-
-
 def check_memory(config, model, cases):
     """Refuses scans that the network cannot predict within its tile memory.
 
@@ -163,9 +131,9 @@ def too_little_memory(error):
     """The `InputError` for a `TileMemoryError`."""
     least = -(-error.least // 10**8) / 10
     return InputError(
-        "--tile-memory",
+        "`tile_memory`",
         f"does not allow the smallest tile of this network ({least:g} GB)",
-        f"Use {least:g}GB or more, or train a network of a smaller --width",
+        f"Use {least:g}GB or more, or train a network of a smaller `width`",
     )
 
 
@@ -250,5 +218,5 @@ def _other_network(source, model, trained, name):
     return InputError(
         source,
         f"holds {facts[0]}, not {facts[1]} (layer {name} differs)",
-        "Use its --network, --width and --axis, on as many channels",
+        "Use its `network`, `width` and `axis`, on as many channels",
     )

@@ -85,7 +85,7 @@ class Population:
             self.say(
                 f"{epochs} epochs are a single period of "
                 f"{self.config.autolr.period}: the rate is chosen, but never "
-                "changed; use more --epochs or a shorter --period"
+                "changed; use more `epochs` or a shorter `period`"
             )
         with executor, self._shown:
             while self.record.epochs_done() < epochs:
@@ -119,7 +119,7 @@ class Population:
             raise InputError(
                 self.folder.path,
                 "no validation scan has any of the structures to learn",
-                "Use another --split or --seed",
+                "Use another `split` or `seed`",
             )
         else:
             self._after_divergence(members)
@@ -216,8 +216,8 @@ class Population:
 
     def _cure(self):
         if self.folder.has_begun():
-            return "Mend this and continue with --resume"
-        return "Mend this and start again"
+            return "Correct this and continue with `resume=True`"
+        return "Correct this and start again"
 
     def _report_death(self, task, outcome, again):
         what = "goes on from its last epoch" if again else "is left out"
@@ -253,7 +253,7 @@ class Population:
             raise InputError(
                 self.folder.path,
                 f"no member got through two periods ({reasons})",
-                "Start a new run with a smaller --population",
+                "Start a new run with a smaller `population`",
             )
         self.say(
             f"no member got through the period ({reasons}); "
@@ -346,8 +346,8 @@ def _noted(config):
     """What `autolr.json` says of the settings."""
     settings = config.autolr
     return {
-        "population": list(settings.rates),
-        "factors": list(settings.rate_factors),
+        "population": list(settings.population),
+        "factors": list(settings.factors),
         "period": settings.period,
         "selection": settings.selection,
         "spawn_from": settings.spawn_from,
@@ -361,7 +361,7 @@ def _first_population(settings, folder):
     origin = str(folder.start.path.relative_to(folder.path))
     return [
         MemberStart(rate, None, 0, ((0, rate),), origin)
-        for rate in settings.rates
+        for rate in settings.population
     ]
 
 

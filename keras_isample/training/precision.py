@@ -62,7 +62,7 @@ def _check_bfloat16(devices):
         if gpu is None and not computes_bfloat16():
             if VARIABLE in os.environ and not uses_onednn():
                 raise InputError(
-                    "--mixed-precision",
+                    "`mixed_precision`",
                     "is bfloat16, which the processor computes by oneDNN "
                     f"alone, and {VARIABLE} is {os.environ[VARIABLE]}",
                     f"Set {VARIABLE}=1",
@@ -73,9 +73,9 @@ def _check_bfloat16(devices):
         else:
             continue
         raise InputError(
-            "--mixed-precision",
+            "`mixed_precision`",
             f"is bfloat16, which {place} does not compute",
-            "Start a new run with --mixed-precision auto or none",
+            "Start a new run with `mixed_precision='auto'` or none",
         )
 
 
@@ -84,7 +84,7 @@ def _gpus_of(devices):
     gpus = tf.config.list_physical_devices("GPU")
     if devices == "auto":
         return gpus or [None]
-    names = [name.strip().lower() for name in devices.split(",")]
+    names = [name.lower() for name in devices]
     chosen = ["gpu:0" if name == "gpu" else name for name in names]
     found = [gpu for i, gpu in enumerate(gpus) if f"gpu:{i}" in chosen]
     on_processor = any(name.startswith("cpu") for name in chosen)

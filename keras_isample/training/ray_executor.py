@@ -31,7 +31,7 @@ class RayExecutor:
             import ray
         except ImportError as error:
             raise InputError(
-                "--executor",
+                "`executor`",
                 "ray needs the package ray",
                 "pip install keras-isample[ray]",
             ) from error
@@ -62,10 +62,10 @@ class RayExecutor:
                 places += int(fits)
         if not places:
             raise InputError(
-                "--ray-address",
+                "`ray_address`",
                 f"no node of the cluster has {self._demand['num_cpus']} CPUs "
                 f"and {self._demand['num_gpus']} GPUs for a member",
-                "Change --threads-per-member or --gpus-per-member",
+                "Change `threads_per_member` or `gpus_per_member`",
             )
         return min(places, members)
 
@@ -166,7 +166,7 @@ def _connect(ray, address):
 def _no_cluster(address, error):
     text = " ".join(str(error).split())
     return InputError(
-        "--ray-address",
+        "`ray_address`",
         f"{address or 'this machine'}: {text[:200]}",
         "Start a cluster with ray start --head, and give its address",
     )

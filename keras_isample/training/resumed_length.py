@@ -21,9 +21,9 @@ def refuse_shorter(config, folder):
         done = _of_run(folder)
     if config.training.epochs < done:
         raise InputError(
-            "--epochs",
+            "`epochs`",
             f"is {config.training.epochs}, and {folder.path} has had {done}",
-            "Give a larger number, or leave it away",
+            "Give a larger number, or remove it",
         )
 
 

@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 _LOCK = ".keras-isample.lock"
 
-_LESS_TO_PREPARE = "Close other programs, or use a coarser --spacing"
+_LESS_TO_PREPARE = "Close other programs, or use a coarser `spacing`"
 
 _PATIENCE = 5
 """Seconds to wait for another process that may just be ending."""
@@ -116,7 +116,7 @@ def fit(
     """
     if config.optimizer.is_auto:
         raise InputError(
-            "--learning-rate", "is auto", "Use keras_isample.training.AutoLR"
+            "`learning_rate`", "is auto", "Use keras_isample.training.AutoLR"
         )
     config = with_precision(config)
     strategy = strategy_for(config)
@@ -267,7 +267,7 @@ def _check_names(config, folder):
         config.network.init_from,
     ):
         try:
-            str(path).encode()
+            str(path or "").encode()
         except UnicodeEncodeError:
             raise InputError(
                 path,
@@ -281,7 +281,7 @@ def _resumable(error):
     what = "Free some space there"
     if isinstance(error, OutOfMemory):
         what = "Close other programs"
-    cure = f"{what}, then continue with --resume"
+    cure = f"{what}, then continue with `resume=True`"
     return type(error)(error.source, error.problem, cure)
 
 
@@ -296,19 +296,20 @@ def _check_early_stopping(config, validation):
     else:
         return
     raise InputError(
-        "--early-stopping", problem, "Use a split such as 0.7,0.1,0.2"
+        "`early_stopping`", problem, "Use a split such as 0.7,0.1,0.2"
     )
 
 
 def _check_source(config, folder):
     """Refuses to start from the run that is to be replaced."""
     source = config.network.init_from
-    inside = Path(source).resolve().is_relative_to(folder.path.resolve())
-    if source and inside:
+    if source is None:
+        return
+    if Path(source).resolve().is_relative_to(folder.path.resolve()):
         raise InputError(
-            "--init-from",
+            "`init_from`",
             f"is {source}, the run that is to be replaced",
-            "Choose another --run",
+            "Choose another `run`",
         )
 
 
@@ -376,7 +377,7 @@ def _note_images(config, folder, parts):
     cases = {c.name: part for part in parts for c in parts[part].cases}
     digests = case_digests(
         [case for cohort in parts.values() for case in cohort.cases],
-        config.data.cache or None,
+        config.data.cache,
     )
     folder.update_manifest(case_digests=digests)
     first = {}
@@ -412,7 +413,7 @@ def _train(config, folder, trainer, rows, replay, callbacks, plan):
         raise InputError(
             folder.path,
             f"training diverged: {error}",
-            "Start a new run with a smaller --learning-rate",
+            "Start a new run with a smaller `learning_rate`",
         ) from error
 
 

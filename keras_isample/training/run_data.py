@@ -158,21 +158,21 @@ def open_cohort(config: Config) -> Cohort:
     data = config.data
     return read_cohort(
         config.data_path,
-        data.label_names,
+        data.labels or None,
         spacing=data.spacing_mm,
         intensity=data.intensity,
         partial=data.partial,
         modality=data.modality,
-        cache=data.cache or None,
+        cache=data.cache,
     )
 
 
 def split_cohort(cohort: Cohort, config: Config) -> dict[str, Cohort]:
     """Training, validation and test cases of a configuration."""
     parts = cohort.split(
-        *config.data.shares,
+        *config.data.split,
         seed=config.data.seed_of_split,
-        fold=config.data.fold_of,
+        fold=config.data.fold,
     )
     return dict(zip(("train", "validation", "test"), parts, strict=True))
 
@@ -194,7 +194,7 @@ def _axis(config, train, cases):
         if all_single_slices(cases):
             log.warning(
                 "the images are 2D, and %s sees volumes; networks for slices "
-                "are --network %s.",
+                "are `network=` %s.",
                 settings.network,
                 names_for_slices(),
             )

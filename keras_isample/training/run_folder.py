@@ -122,14 +122,14 @@ class RunFolder:
             raise InputError(
                 self.path,
                 "exists already",
-                "Continue it with --resume, or choose another --run, or "
-                "allow --overwrite",
+                "Continue it with `resume=True`, or choose another `run`, or "
+                "allow `overwrite=True`",
             )
         if not self._is_run():
             raise InputError(
                 self.path,
                 "exists and is no run, so it is not replaced",
-                "Choose another --run",
+                "Choose another `run`",
             )
 
     def reopen(self, config, manifest):
@@ -290,7 +290,7 @@ class RunFolder:
                 source or self.path,
                 f"the data have changed since {self.path} began ("
                 f"{'; '.join(told)})",
-                "Give the unchanged data with --data, or start a new run",
+                "Give the unchanged data with `data_path`, or start a new run",
             )
 
     def cases(self, part):

@@ -20,17 +20,17 @@ def check_data_apart(config, folder):
     data, cache = config.data_path, config.data.cache
     if is_same_place(folder.path, data):
         raise InputError(
-            folder.path, "is the data set itself", "Choose another --run"
+            folder.path, "is the data set itself", "Choose another `run`"
         )
     if is_within(data, folder.path):
         raise InputError(
             folder.path,
             f"holds the data set {data}, which would belong to the run",
-            "Choose another --run",
+            "Choose another `run`",
         )
     if cache and is_same_place(cache, data):
         raise InputError(
-            cache, "is the data set itself", "Choose another --cache"
+            cache, "is the data set itself", "Choose another `cache`"
         )
 
 
@@ -53,7 +53,7 @@ def check_files_apart(config, folder, parts):
     }
     # A table may name scans that lie in the data set's own folder.
     scans = [s for s in scans if not is_same_place(s, config.data_path)]
-    for option, place in (("run", folder.path), ("cache", config.data.cache)):
+    for name, place in (("run", folder.path), ("cache", config.data.cache)):
         for scan_folder in scans if place else ():
             # VISCERAL's scans are looked for one level deeper, too.
             if any(
@@ -63,5 +63,5 @@ def check_files_apart(config, folder, parts):
                 raise InputError(
                     place,
                     f"is or lies in {scan_folder}, a folder of scans",
-                    f"Choose another --{option}",
+                    f"Choose another `{name}`",
                 )

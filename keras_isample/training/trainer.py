@@ -13,6 +13,7 @@ from keras_isample.callbacks.planned_validation import PlannedValidation
 from keras_isample.callbacks.progress import ProgressReport
 from keras_isample.callbacks.scalar_log import ScalarLog
 from keras_isample.config import Config
+from keras_isample.config.conflicts import refuse_conflicts
 from keras_isample.data.preprocessing import Preprocessing
 from keras_isample.inference.predictor import share_among
 from keras_isample.losses.scheduled import ScheduledLoss
@@ -28,7 +29,6 @@ from keras_isample.training.error_map_plan import ErrorMapPlan
 from keras_isample.training.error_map_ways import error_maps_callback
 from keras_isample.training.memory import check_step
 from keras_isample.training.networks import check_memory
-from keras_isample.training.networks import check_sampling
 from keras_isample.training.networks import make_geometry
 from keras_isample.training.networks import make_network
 from keras_isample.training.networks import take_weights
@@ -75,7 +75,7 @@ class Trainer:
         self.data.validation.reporter = reporter
         self._reporter = reporter
         keras.utils.set_random_seed(config.data.seed)
-        check_sampling(config, data.axis)
+        refuse_conflicts(config, sees_slices=data.axis is not None)
         self.loss = None
         if strategy is None:
             self._build()

@@ -69,7 +69,7 @@ def describe_validation(config, plan, epoch):
         often = _often(plan.every)
         return f"validation: whole scans {often}{_overruling(config)}, {cost}"
     if total > _budget(config, training):
-        cost += ", more than --validation-share allows"
+        cost += ", more than `validation_share` allows"
     often = _often(plan.epochs / plan.times)
     if plan.times == 1 and plan.epochs == epochs:
         often = "after the last epoch"
@@ -130,9 +130,9 @@ def _overruling(config):
     """What makes validations regular, in words; empty if nothing does."""
     settings = config.training
     if settings.validate_every != "auto":
-        return " (--validate-every)"
+        return " (`validate_every`)"
     if settings.early_stopping:
-        return " (--early-stopping)"
+        return " (`early_stopping`)"
     if config.optimizer.is_auto:
-        return " (--learning-rate auto)"
+        return " (`learning_rate='auto'`)"
     return ""

@@ -26,12 +26,12 @@ _MOST_OF_ONE = 3
 of 12, 5 of 75."""
 
 CURE = (
-    "Correct the unit or the voxel size in its header, or choose a --spacing "
+    "Correct the unit or the voxel size in its header, or choose a `spacing` "
     "that suits it (native keeps its own)"
 )
 CURE_OF_RUN = (
     "Correct the unit or the voxel size in its header, or use a run that was "
-    "trained at a --spacing that suits it"
+    "trained at a `spacing` that suits it"
 )
 
 

@@ -39,5 +39,5 @@ def test_run_that_diverges_is_one_error(tmp_path, ball_config):
     from keras_isample.training import fit
 
     config = ball_config(learning_rate=1e30, warmup_epochs=0)
-    with pytest.raises(InputError, match="smaller --learning-rate"):
+    with pytest.raises(InputError, match="smaller `learning_rate`"):
         fit(config, tmp_path / "run")

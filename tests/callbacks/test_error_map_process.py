@@ -156,7 +156,7 @@ def test_deaths_in_a_row_are_an_error(process, weights):
     assert "died 4 times in a row" in str(error.value)
     assert "exit code 1: no more memory" in str(error.value)
     assert len(starts(weights)) == 4
-    with pytest.raises(InputError, match="--error-maps"):
+    with pytest.raises(InputError, match="`error_maps`"):
         process.finished()
 
 

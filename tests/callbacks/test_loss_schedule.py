@@ -162,7 +162,7 @@ from keras_isample.losses import CrossEntropy, Dice, ScheduledLoss
 from keras_isample.metrics import MeanLoss
 from keras_isample.training.devices import shared_among
 
-strategy = shared_among("cpu:0,cpu:1", 4)
+strategy = shared_among(("cpu:0", "cpu:1"), 4)
 rng = np.random.default_rng(0)
 x = rng.normal(size=(8, 3, 5, 2)).astype("float32")
 y = rng.integers(0, 3, (8, 3, 5))

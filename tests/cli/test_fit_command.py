@@ -288,7 +288,7 @@ def test_options_win_over_file_over_preset(
     assert "steps_per_epoch = 1\n" in text
     assert "batch_size = 3\n" in text
     assert "learning_rate = 0.001\n" in text
-    assert 'split = "16,4,0"\n' in text
+    assert "split = [16.0, 4.0, 0.0]\n" in text
     assert "patch_size = 8\n" in text
 
 

@@ -18,6 +18,7 @@ COMMANDS = ["evaluate", "fit", "inspect", "phantom", "predict"]
         (["--help"], 0),
         (["--version"], 0),
         (["fit", "--help"], 0),
+        (["fit", "--help-all"], 0),
         (["fit", "--epochs", "many"], 2),
         (["fit", "--nonsense"], 2),
         (["fit", "--epochs", "0"], 2),

@@ -154,7 +154,7 @@ def test_other_shapes_are_refused(tmp_path, folders):
 
 def test_older_summary_is_kept(folders):
     (folders[1] / "summary.json").write_text("mine")
-    assert "--overwrite" in refusal(*folders)
+    assert "`overwrite=True`" in refusal(*folders)
     assert (folders[1] / "summary.json").read_text() == "mine"
     evaluate_folders(*folders, overwrite=True)
     assert "Dice" in (folders[1] / "summary.json").read_text()
@@ -266,7 +266,7 @@ def test_predictions_lie_beside_and_give_the_same_metrics(
 def test_older_evaluation_is_kept(evaluated):
     run, _, path, _ = evaluated
     before = path.read_bytes()
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="`overwrite=True`"):
         evaluate_run(run, "test", tile_memory=MEMORY)
     assert path.read_bytes() == before
 

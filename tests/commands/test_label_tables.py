@@ -74,7 +74,7 @@ def test_other_tables_in_the_folder_are_not_replaced(tmp_path):
 def test_tables_of_another_run_may_be_replaced(tmp_path):
     write_label_tables(tmp_path, NAMES)
     others = ["background", "liver"]
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="`overwrite=True`"):
         check_label_tables(tmp_path, others)
     check_label_tables(tmp_path, others, overwrite=True)
 
@@ -85,7 +85,7 @@ def test_tables_of_users_are_never_replaced(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=name) as error:
         check_label_tables(tmp_path, NAMES, overwrite=True)
-    assert "--overwrite" not in str(error.value)
+    assert "`overwrite=True`" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["dataset.json", "cases.csv", "images/a.nii"])

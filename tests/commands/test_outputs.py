@@ -38,7 +38,7 @@ def refusal(*arguments, **options):
         check(*arguments, **options)
     text = str(error.value)
     assert "\n" not in text
-    assert "--overwrite" not in text
+    assert "`overwrite=True`" not in text
     return text
 
 
@@ -225,7 +225,7 @@ def test_file_of_someone_else_is_refused(out):
     with pytest.raises(InputError) as error:
         done(out, b=["b.nii.gz"])
     assert "exists already, and predict did not write it" in str(error.value)
-    assert "--overwrite" not in str(error.value)
+    assert "`overwrite=True`" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -233,14 +233,14 @@ def test_file_of_someone_else_is_refused(out):
     [
         ("images", "from another scan"),
         ("model", "with another model"),
-        ("postprocess", "with another --postprocess"),
+        ("postprocess", "with another `postprocess`"),
     ],
 )
 def test_prediction_from_something_else_is_refused(out, fact, words):
     other = {**ORIGIN, fact: "other"}
     with pytest.raises(InputError, match=words) as error:
         split_done(out, {"a": [out / "a.nii.gz"]}, lambda name: other)
-    assert "--overwrite" in str(error.value)
+    assert "`overwrite=True`" in str(error.value)
 
 
 def test_corrected_label_maps_of_a_data_set_are_spared(data, scans):

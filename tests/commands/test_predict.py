@@ -179,7 +179,7 @@ def test_existing_files_are_kept(tmp_path, ball_run, scan):
     out.mkdir()
     (out / "scan.nii.gz").write_text("mine")
     text = refusal(ball_run.path, [scan], out)
-    assert "exists already" in text and "--overwrite" not in text
+    assert "exists already" in text and "`overwrite=True`" not in text
     assert os.listdir(out) == ["scan.nii.gz"]
     assert (out / "scan.nii.gz").read_text() == "mine"
 
@@ -401,7 +401,7 @@ def test_label_map_from_something_else_is_not_taken(
     out = tmp_path / "out"
     run_all(model, scans, out)
     text = refusal(model, [scans], out, postprocess="none")
-    assert "a.nii.gz: exists already, predicted with another --post" in text
+    assert "a.nii.gz: exists already, predicted with another `post" in text
     text = refusal(make_model("other.keras"), [scans], out)
     assert "exists already, predicted with another model" in text
     shutil.copy(scans / "a.nii.gz", tmp_path / "b.nii.gz")
@@ -410,7 +410,7 @@ def test_label_map_from_something_else_is_not_taken(
     write_volume(path, Volume(array, np.eye(4)), overwrite=True)
     text = refusal(model, [path], out)
     assert "b.nii.gz: exists already, predicted from another scan" in text
-    assert "--overwrite" in text
+    assert "`overwrite=True`" in text
 
 
 def test_predictions_in_a_sub_folder_are_no_scans(tmp_path, model, scans):
@@ -423,7 +423,7 @@ def test_predictions_in_a_sub_folder_are_no_scans(tmp_path, model, scans):
 def test_scans_are_never_replaced(tmp_path, model, scans, overwrite):
     before = {path.name: path.read_bytes() for path in scans.iterdir()}
     text = refusal(model, [scans], scans, overwrite=overwrite)
-    assert "--overwrite" not in text
+    assert "`overwrite=True`" not in text
     after = {path.name: path.read_bytes() for path in scans.iterdir()}
     assert after == before
 
@@ -589,7 +589,7 @@ def test_scan_without_memory_does_not_stop_the_others(
         scans_with_failure(MemoryError())
     (failure,) = error.value.failures
     assert str(failure).startswith("memory: is used up (an allocation failed)")
-    assert "case_0" in str(failure) and "--tile-memory" in str(failure)
+    assert "case_0" in str(failure) and "`tile_memory`" in str(failure)
     assert (tmp_path / "out/case_1.nii.gz").exists()
 
 

@@ -10,27 +10,45 @@ from keras_isample.config import Config
 from keras_isample.config import read_settings
 from keras_isample.errors import InputError
 
-# Values that differ from the defaults, one for each field.
-OTHERS = {
-    "labels": "kidney,liver",
-    "modality": "MRT1_wb",
+# The same as files of older versions have them.
+TEXTS = {
+    "labels": "kidney, liver",
     "spacing": "2,2,3.5",
-    "intensity": "zscore",
-    "partial": "background",
     "split": "16,4,0",
     "fold": "2/5",
-    "seed": 7,
     "split_seed": "3",
+    "error_map_cases": "3",
+    "cases_per_batch": "2",
+    "loss_schedule": "wce:0, wdice:2",
+    "lr_schedule": "step:25:0.5",
+    "population": "0.1,0.02",
+    "factors": "3,1",
+    "devices": "cpu:0,cpu:1",
+    "validate_cases": "5",
+    "tile_memory": "500MB",
+}
+
+# Values that differ from the defaults, one for each field.
+OTHERS = {
+    "labels": ("kidney", "liver"),
+    "modality": "MRT1_wb",
+    "spacing": (2.0, 2.0, 3.5),
+    "intensity": "zscore",
+    "partial": "background",
+    "split": (16.0, 4.0, 0.0),
+    "fold": (2, 5),
+    "seed": 7,
+    "split_seed": 3,
     "cache": "/tmp/some where",
     "sampling": "uniform",
     "epsilon": 0.0,
     "error_maps": "epoch",
-    "error_map_cases": "3",
+    "error_map_cases": 3,
     "error_map_share": 0.2,
     "sample_from": "all",
     "redraw": "center",
     "batch_size": 24,
-    "cases_per_batch": "2",
+    "cases_per_batch": 2,
     "augment": False,
     "augmentation": "cardiac",
     "spacing_jitter": 0.05,
@@ -40,17 +58,17 @@ OTHERS = {
     "axis": "coronal",
     "init_from": "runs/before",
     "loss": "focal",
-    "loss_schedule": "wce:0, wdice:2",
+    "loss_schedule": (("wce", 0), ("wdice", 2)),
     "loss_transition": "linear",
     "class_weights": "median-frequency",
     "learning_rate": 1e-05,
-    "lr_schedule": "step:25:0.5",
+    "lr_schedule": ("step", 25, 0.5),
     "warmup_epochs": 0,
     "optimizer": "adamw",
     "weight_decay": 0.0,
     "ema_momentum": 0.9,
-    "population": "0.1,0.02",
-    "factors": "3,1",
+    "population": (0.1, 0.02),
+    "factors": (3.0, 1.0),
     "period": 7,
     "selection": "truncation",
     "spawn_from": "best",
@@ -59,17 +77,17 @@ OTHERS = {
     "threads_per_member": 3,
     "ray_address": "auto",
     "max_restarts": 0,
-    "devices": "cpu:0,cpu:1",
+    "devices": ("cpu:0", "cpu:1"),
     "epochs": 3,
     "steps_per_epoch": 5,
     "validate_every": 2,
     "validation_share": 0.25,
-    "validate_cases": "5",
+    "validate_cases": 5,
     "early_stopping": 4,
     "normalization_batches": 3,
     "refit": False,
     "mixed_precision": "bfloat16",
-    "tile_memory": "500MB",
+    "tile_memory": 500_000_000,
     "save_error_maps": True,
 }
 
@@ -95,6 +113,37 @@ def test_every_field_has_another_value_here():
     assert set(OTHERS) == fields
 
 
+def test_texts_mean_the_same(tmp_path):
+    typed = Config.from_settings("/data", OTHERS)
+    assert Config.from_settings("/data", OTHERS | TEXTS) == typed
+    lines = [f'{name} = "{text}"' for name, text in TEXTS.items()]
+    read, _ = read_settings(write(tmp_path, "\n".join(lines)))
+    assert read == {name: OTHERS[name] for name in TEXTS}
+
+
+def test_empty_texts_of_older_files_are_no_values(tmp_path):
+    names = ("labels", "fold", "split_seed", "cache", "init_from")
+    names += ("loss_schedule", "ray_address")
+    lines = [f'{name} = ""' for name in names]
+    read, _ = read_settings(write(tmp_path, "\n".join(lines)))
+    defaults = Config.from_settings("/data", {}).settings()
+    assert read == {name: defaults[name] for name in names}
+
+
+def test_toml_has_lists_and_numbers():
+    text = Config.from_settings("/data", OTHERS).to_toml()
+    for line in (
+        'labels = ["kidney", "liver"]',
+        "spacing = [2.0, 2.0, 3.5]",
+        "fold = [2, 5]",
+        "split_seed = 3",
+        'loss_schedule = [["wce", 0], ["wdice", 2]]',
+        'lr_schedule = ["step", 25, 0.5]',
+        "tile_memory = 500000000",
+    ):
+        assert f"\n{line}\n" in text
+
+
 @pytest.mark.parametrize("settings", [{}, OTHERS], ids=["defaults", "others"])
 def test_toml_reads_back(tmp_path, settings):
     config = Config.from_settings("/data/scans", settings)
@@ -116,10 +165,10 @@ def test_json_reads_back(tmp_path):
     "name", ['Bär "x" \\ y', "tab\tnewline\n", "\U0001f600", "del\x7f", "日本"]
 )
 def test_any_name_survives_toml(tmp_path, name):
-    config = Config.from_settings(f"/data/{name}", {"labels": name})
+    config = Config.from_settings(f"/data/{name}", {"labels": (name,)})
     read, data_path = read_settings(write(tmp_path, config.to_toml()))
     assert data_path == f"/data/{name}"
-    assert read["labels"] == name
+    assert read["labels"] == (name,)
 
 
 def test_tables_only_group(tmp_path):
@@ -129,11 +178,16 @@ def test_tables_only_group(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("null", "null"), ("true", "true"), ('["a", null]', '["a", null]')],
+    [("null", "None"), ("true", "True"), ('["a", null]', "['a', None]")],
 )
-def test_what_is_no_text_is_refused(tmp_path, value, shown):
+def test_value_of_another_type_is_refused_by_its_file(tmp_path, value, shown):
     path = write(tmp_path, f'{{"labels": {value}}}', "settings.json")
-    assert f"labels is {shown}" in read_refusal(path)
+    assert f"labels expects names, got {shown}" in read_refusal(path)
+
+
+def test_value_out_of_range_is_refused_by_its_file(tmp_path):
+    path = write(tmp_path, "epochs = 0")
+    assert "epochs must be at least 1, got 0" in read_refusal(path)
 
 
 def test_byte_order_mark_is_no_setting(tmp_path):
@@ -141,16 +195,10 @@ def test_byte_order_mark_is_no_setting(tmp_path):
     assert read_settings(path) == ({"epochs": 3}, None)
 
 
-def test_lists_and_numbers_may_stand_for_texts(tmp_path):
-    path = write(
-        tmp_path,
-        'spacing = [2, 2, 3.5]\nlabels = ["kidney", "liver"]\n'
-        "error_map_cases = 3\n",
-    )
-    config = Config.from_settings("scans", read_settings(path)[0])
-    assert config.data.spacing_mm == (2, 2, 3.5)
-    assert config.data.label_names == ["kidney", "liver"]
-    assert config.sampling.num_error_map_cases == 3
+def test_whole_numbers_and_single_ones_may_stand_for_lists(tmp_path):
+    path = write(tmp_path, "spacing = [2, 2, 3.5]\npopulation = 0.1\n")
+    read, _ = read_settings(path)
+    assert read == {"spacing": (2.0, 2.0, 3.5), "population": (0.1,)}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def test_autolr_warms_up_for_10_epochs_unless_told():
     assert Config.from_settings("scans", {}).optimizer.warmup_epochs == 5
 
 
-def test_autolr_and_a_hand_schedule_contradict_each_other(refusal):
-    text = refusal(learning_rate="auto", lr_schedule="step:4:0.5")
-    assert "--lr-schedule" in text
+def test_python_has_tuples():
+    schedule = ("step", 400, 0.1)
+    config = Config.from_settings("scans", {"lr_schedule": schedule})
+    assert config.optimizer.schedule == ("step", (400, 0.1))

@@ -8,27 +8,13 @@ import pytest
 
 import keras_isample
 from keras_isample.cli import fit
+from keras_isample.config import FIELDS
 from keras_isample.config import GROUPS
-
-FIELDS = {
-    entry.name: entry
-    for group in GROUPS.values()
-    for entry in dataclasses.fields(group)
-}
-
-# The ones whose only choice is the default, until others are implemented.
-SINGLE_CHOICE = {
-    name
-    for name, entry in FIELDS.items()
-    if entry.metadata["choices"] and len(entry.metadata["choices"]) == 1
-}
+from keras_isample.config.settings import text_of
 
 # Properties by which the others are read.
 READ_AS = {
-    "labels": "label_names",
     "spacing": "spacing_mm",
-    "split": "shares",
-    "fold": "fold_of",
     "split_seed": "seed_of_split",
     "error_map_cases": "num_error_map_cases",
     "validate_cases": "num_validate_cases",
@@ -40,8 +26,6 @@ READ_AS = {
     "axis": "sees_slices",
     "loss": "stages",
     "loss_schedule": "stages",
-    "population": "rates",
-    "factors": "rate_factors",
 }
 
 
@@ -67,17 +51,18 @@ def test_options_that_are_no_fields_are_few():
         "resume",
         "overwrite",
         "quiet",
+        "help_all",
     }
 
 
 def test_every_default_is_told_in_the_help():
     for name, entry in FIELDS.items():
         option = next(p for p in fit.params if p.name == name)
-        if entry.default != "":
-            assert f"[default: {entry.default}]" in option.help
+        text = text_of(entry, entry.default)
+        assert (f"[default: {text}]" in option.help) == bool(text)
 
 
-@pytest.mark.parametrize("name", sorted(set(FIELDS) - SINGLE_CHOICE))
+@pytest.mark.parametrize("name", sorted(FIELDS))
 def test_every_field_is_used_outside_of_config(name):
     group = next(
         group

@@ -13,8 +13,8 @@ def test_presets_are_whole(preset):
 
 def test_presets_are_the_papers():
     kidneys = Config.from_settings("scans", PRESETS["kidneys-2017"])
-    assert kidneys.data.label_names == ["kidney"]
-    assert kidneys.data.shares == (16, 4, 0)
+    assert kidneys.data.labels == ("kidney",)
+    assert kidneys.data.split == (16, 4, 0)
     assert kidneys.optimizer.learning_rate == 0.001
     assert kidneys.optimizer.warmup_epochs == 5
     assert kidneys.sampling.batch_size == 12
@@ -33,7 +33,7 @@ def test_presets_are_the_papers():
     assert autolr.sampling.num_cases_per_batch is None
     assert autolr.sampling.epsilon == 0
     assert autolr.optimizer.warmup_epochs == 10
-    assert autolr.data.shares == (14, 2, 4)
+    assert autolr.data.split == (14, 2, 4)
 
 
 def test_organs_preset_halves_its_rate_every_25_epochs():
@@ -43,6 +43,6 @@ def test_organs_preset_halves_its_rate_every_25_epochs():
 
 def test_first_population_and_factors_are_the_papers():
     autolr = Config.from_settings("scans", PRESETS["autolr-2018"]).autolr
-    assert autolr.rates == (0.05, 0.01, 0.005)
-    assert autolr.rate_factors == (2, 1, 0.5)
+    assert autolr.population == (0.05, 0.01, 0.005)
+    assert autolr.factors == (2, 1, 0.5)
     assert autolr.period == 50

@@ -178,7 +178,7 @@ def test_no_voxel_in_the_training_cases_is_refused_by_both(tmp_path, caplog):
 def test_no_voxel_left_at_the_spacing_is_refused_by_both(tmp_path, caplog):
     root = write(tmp_path / "data", {"a": (2,)})
     _, error, _, reports = said(root, tmp_path, caplog, (5.0, 5.0, 5.0))
-    assert "left at 5 x 5 x 5 mm. Choose a finer --spacing" in error
+    assert "left at 5 x 5 x 5 mm. Choose a finer `spacing`" in error
     assert "left at 5 x 5 x 5 mm" in reports[0].problems[0]
 
 

@@ -171,7 +171,7 @@ def test_one_absent_class_is_no_problem(case):
 def test_constant_image(case):
     array = np.full(SHAPE, 7, np.int16)
     warnings = inspect_case(COHORT, with_image(case, array)).warnings
-    assert "is constant for `--intensity ct`: every voxel is 7" in warnings[0]
+    assert "is constant for `intensity='ct'`: every voxel is 7" in warnings[0]
     assert len(warnings) == 1
 
 
@@ -386,11 +386,11 @@ def test_warnings_of_one_kind_are_told_once(case):
     lines = format_report(reports, COHORT).splitlines()
     assert lines[lines.index("warnings:") + 1 : -2] == [
         "  0: x/0.nii: no HU",
-        "    the same in 3 more (`--json` tells each): 0, 2",
+        "    the same in 3 more (JSON has each): 0, 2",
         "  1: x/1.nii: shifted by 1 mm",
-        "    the same in 1 more (`--json` tells each): 1",
+        "    the same in 1 more (JSON has each): 1",
         "  3: x/3.nii: shifted by 250 mm",
-        "    the same in 1 more (`--json` tells each): 3",
+        "    the same in 1 more (JSON has each): 3",
     ]
 
 

@@ -62,7 +62,7 @@ def test_merge_is_the_default_keeps_the_case_and_says_so(cohort):
     assert names(kept) == ["a", "b"]
     assert note == (
         "b: spleen not annotated: counts as one class with the background "
-        "(--partial merge)"
+        "(`partial='merge'`)"
     )
 
 
@@ -71,7 +71,7 @@ def test_merge_leaves_out_a_case_that_teaches_nothing(halves):
     assert names(kept) == ["a", "b"]
     assert notes[1] == (
         "c: liver, kidney not annotated: nothing to learn, left out of "
-        "training (--partial merge)"
+        "training (`partial='merge'`)"
     )
 
 
@@ -101,7 +101,7 @@ def test_exclude_leaves_the_case_out_and_says_so(cohort):
     kept, (note,) = training_cases(cohort)
     assert names(kept) == ["a"]
     assert note == (
-        "b: spleen not annotated: left out of training (--partial exclude)"
+        "b: spleen not annotated: left out of training (`partial='exclude'`)"
     )
 
 
@@ -109,7 +109,7 @@ def test_background_keeps_the_case_and_says_so(cohort):
     cohort = dataclasses.replace(cohort, partial="background")
     kept, (note,) = training_cases(cohort)
     assert names(kept) == ["a", "b"]
-    assert "taken as background (--partial background)" in note
+    assert "taken as background (`partial='background'`)" in note
 
 
 def test_background_keeps_a_case_of_half_a_class(halves):
@@ -125,5 +125,5 @@ def test_wholly_annotated_cases_are_kept_without_a_word(cohort, partial):
 
 def test_nothing_left_is_an_error(cohort):
     cohort = dataclasses.replace(cohort.subset(["b"]), partial="exclude")
-    with pytest.raises(InputError, match="no case to train on.*--partial"):
+    with pytest.raises(InputError, match="no case to train on.*`partial`"):
         training_cases(cohort)

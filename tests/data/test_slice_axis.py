@@ -127,7 +127,9 @@ def test_2d_files_across_different_axes_are_refused():
 
 def test_axis_along_2d_files_is_refused(tmp_path):
     case = save(tmp_path / "a.nii.gz", (5, 6, 1), (1, 1, 1))
-    with pytest.raises(InputError, match="--axis auto or --axis axial") as e:
+    with pytest.raises(
+        InputError, match="`axis='auto'` or `axis='axial'`"
+    ) as e:
         slice_axis([case], "coronal")
     assert str(e.value).startswith(f"{case.images[0]}: is a single axial slice")
 

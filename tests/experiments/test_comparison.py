@@ -29,7 +29,7 @@ def again(comparison, **settings):
 def test_runs_differ_in_arm_and_seed_alone(comparison):
     one, two = comparison.arms
     first = comparison.config(one, 0).settings()
-    assert first["split_seed"] == "0"
+    assert first["split_seed"] == 0
     other_seed = comparison.config(one, 1).settings()
     assert {k for k in first if first[k] != other_seed[k]} == {"seed"}
     other_arm = comparison.config(two, 0).settings()

@@ -16,7 +16,7 @@ def test_rates():
 
 @pytest.mark.parametrize("text", ["a", "0", "-0.1", "nan", "inf", "auto"])
 def test_wrong_rates_are_refused(text):
-    with pytest.raises(InputError, match="--learning-rates"):
+    with pytest.raises(InputError, match="`learning_rates`"):
         parse_rates(text)
 
 

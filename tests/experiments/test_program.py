@@ -47,7 +47,7 @@ def test_options_reach_the_function_and_the_experiment():
     assert result.exit_code == 0
     assert given == {"first": 3, "epochs": 2, "steps_per_epoch": None}
     assert experiment.options.pop("train") is False
-    assert experiment.options.pop("say") is click.echo
+    assert callable(experiment.options.pop("say"))
     assert experiment.options.pop("command_line") == sys.argv
     assert isinstance(experiment.options.pop("reporter"), LineReporter)
     assert experiment.options == {}
@@ -88,10 +88,20 @@ def test_help_is_the_docstring_with_the_common_option_last():
     ]
 
 
+def test_arguments_that_are_options_are_shown_as_such(capsys):
+    text = "Use more `epochs`, or another `labels`"
+    experiment = FakeExperiment(InputError("`epochs`", "is 3", text))
+    result = CliRunner().invoke(program_of(experiment)[0], [])
+    said = "--epochs: is 3. Use more --epochs, or another `labels`."
+    assert result.stderr == f"Error: {said}\n"
+    experiment.options["say"](text)
+    assert capsys.readouterr().out == "Use more --epochs, or another `labels`\n"
+
+
 @pytest.mark.parametrize(
     "error, code, text",
     [
-        (InputError("x.toml", "is bad", "Mend it"), 1, "x.toml: is bad"),
+        (InputError("x.toml", "is bad", "Correct it"), 1, "x.toml: is bad"),
         (PermissionError(13, "not allowed"), 1, "not allowed"),
         (KeyboardInterrupt(), 130, "the same command goes on from here"),
     ],
@@ -106,11 +116,11 @@ def test_what_goes_wrong_is_one_line(error, code, text):
 def test_bad_input_of_the_function_is_one_line():
     @experiment_program
     def main():
-        raise InputError("x.toml", "is bad", "Mend it")
+        raise InputError("x.toml", "is bad", "Correct it")
 
     result = CliRunner().invoke(main, [])
     assert result.exit_code == 1
-    assert result.stderr == "Error: x.toml: is bad. Mend it.\n"
+    assert result.stderr == "Error: x.toml: is bad. Correct it.\n"
 
 
 def test_errors_that_are_bugs_are_not_hidden():

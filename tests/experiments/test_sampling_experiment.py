@@ -15,7 +15,7 @@ def test_epsilons():
 
 @pytest.mark.parametrize("text", ["a", "-0.1", "2", "nan"])
 def test_wrong_epsilons_are_refused(text):
-    with pytest.raises(InputError, match="--epsilons"):
+    with pytest.raises(InputError, match="`epsilons`"):
         parse_epsilons(text)
 
 
@@ -75,7 +75,7 @@ def test_shares_of_error_maps_are_arms(tmp_path, ball_data, ball_settings):
 
 @pytest.mark.parametrize("text", ["2", "-0.1", "a"])
 def test_shares_that_are_none_are_refused(text):
-    with pytest.raises(InputError, match="--error-map-shares"):
+    with pytest.raises(InputError, match="`error_map_shares`"):
         parse_shares(text)
 
 
@@ -87,7 +87,7 @@ def test_an_arm_half_as_long(tmp_path, ball_data, ball_settings):
     shorter = comparison.config(half, 1).settings()
     whole = comparison.config(experiment.isample, 1).settings()
     differing = {k: v for k, v in shorter.items() if v != whole[k]}
-    assert differing == {"epochs": 6, "lr_schedule": "step:2:0.3"}
+    assert differing == {"epochs": 6, "lr_schedule": ("step", 2, 0.3)}
     assert comparison.num_steps == 12 * ball_settings["steps_per_epoch"]
     said = []
     experiment.run(say=said.append, train=False)
@@ -98,7 +98,7 @@ def test_an_arm_half_as_long(tmp_path, ball_data, ball_settings):
 def test_more_seeds_of_epsilons_than_of_the_rest_are_refused(
     tmp_path, ball_data, ball_settings, number
 ):
-    with pytest.raises(InputError, match="--epsilon-seeds"):
+    with pytest.raises(InputError, match="`epsilon_seeds`"):
         make(tmp_path, ball_data, ball_settings, seeds=3, epsilon_seeds=number)
 
 
@@ -125,7 +125,7 @@ def test_rates_that_change_nothing_are_refused(
     tmp_path, ball_data, ball_settings, settings
 ):
     settings = {**ball_settings, **settings}
-    with pytest.raises(InputError, match="--learning-rates"):
+    with pytest.raises(InputError, match="`learning_rates`"):
         make(tmp_path, ball_data, settings, learning_rates=[0.02])
 
 

@@ -46,7 +46,7 @@ def test_cache_of_the_settings_wins(tmp_path):
 
 @pytest.mark.parametrize("name", ["cases", "side"])
 def test_size_of_a_phantom_is_refused_with_data(tmp_path, name):
-    with pytest.raises(InputError, match=f"--{name}: is of the phantom"):
+    with pytest.raises(InputError, match=f"^`{name}`: is of the phantom"):
         subject_of(tmp_path, "data/hearts", {}, **{name: 12})
 
 

@@ -220,7 +220,7 @@ def test_tiles_that_are_mostly_halo_are_told(caplog):
     assert not caplog.text
     least = PlainPredictor(model).tile_bytes([50] * 3, 1, 1, 1)
     check_scan(model, (400, 400, 400), int(1.1 * least))
-    assert "more --tile-memory" in caplog.text
+    assert "more `tile_memory`" in caplog.text
 
 
 @pytest.mark.parametrize("build", [small_unet, small_unet3plus])

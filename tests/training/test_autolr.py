@@ -238,7 +238,7 @@ def test_population_that_diverged_goes_on_with_smaller_rates(find):
 def test_two_diverged_periods_end_the_run(find):
     nan = Outcome("diverged", "the loss became NaN")
     gone = {(p, member): [nan] for p in (0, 1) for member in range(3)}
-    with pytest.raises(InputError, match="smaller --population") as error:
+    with pytest.raises(InputError, match="smaller `population`") as error:
         find(Actors(highest_rate_wins, gone))
     assert "the loss became NaN" in str(error.value)
 
@@ -254,7 +254,7 @@ def test_population_that_died_does_not_try_other_rates(find):
 def test_population_that_dies_later_is_resumed(find, tmp_path):
     died = Outcome("died", "no space left")
     gone = {(1, member): [died] for member in range(3)}
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match="`resume=True`"):
         find(Actors(highest_rate_wins, gone), max_restarts=0)
     record = find(Actors(highest_rate_wins), max_restarts=0)
     assert len(record.periods) == 3
@@ -265,7 +265,7 @@ def test_overwritten_run_comes_back_if_nothing_begins(
 ):
     record = find(Actors(highest_rate_wins))
     config = ball_config(learning_rate="auto", split="3,0,1")
-    with pytest.raises(InputError, match="--split"):
+    with pytest.raises(InputError, match="`split`"):
         AutoLR(config).fit(tmp_path / "run", overwrite=True)
     found = PopulationRecord.load(tmp_path / "run" / "autolr.json")
     assert found == record
@@ -308,7 +308,7 @@ def test_what_whole_scans_cost_is_told_once(find, monkeypatch):
         "error maps",
         "validation",
     ]
-    assert "(--learning-rate auto), 300.0%" in costs[1]
+    assert "(`learning_rate='auto'`), 300.0%" in costs[1]
 
 
 def test_single_period_is_told(find):
@@ -406,7 +406,7 @@ def test_truncation_keeps_who_is_not_the_worst(find):
 
 
 def test_rate_that_is_a_number_is_refused(ball_config):
-    with pytest.raises(InputError, match="--learning-rate"):
+    with pytest.raises(InputError, match="`learning_rate`"):
         AutoLR(ball_config())
 
 
@@ -414,22 +414,22 @@ def test_population_without_validation_is_refused(
     tmp_path, ball_config, monkeypatch
 ):
     config = ball_config(learning_rate="auto", split="3,0,1")
-    with pytest.raises(InputError, match="--split"):
+    with pytest.raises(InputError, match="`split`"):
         AutoLR(config).fit(tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_validation_once_in_a_period_is_needed(ball_config):
-    with pytest.raises(InputError, match="--validate-every"):
+    with pytest.raises(InputError, match="`validate_every`"):
         ball_config(learning_rate="auto", period=2, validate_every=3)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "option"),
     [
-        ("save_error_maps", True, "--save-error-maps"),
-        ("error_maps", "concurrent", "--error-maps"),
-        ("ray_address", "here:6379", "--ray-address"),
+        ("save_error_maps", True, "`save_error_maps`"),
+        ("error_maps", "concurrent", "`error_maps`"),
+        ("ray_address", "here:6379", "`ray_address`"),
     ],
 )
 def test_settings_without_meaning_are_refused(ball_config, name, value, option):

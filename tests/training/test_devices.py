@@ -26,7 +26,7 @@ from keras_isample.training.optimizers import make_optimizer
 from keras_isample.training.devices import shared_among
 
 # Before TensorFlow starts: it makes the logical devices.
-shared_among("cpu:0,cpu:1", 4)
+shared_among(("cpu:0", "cpu:1"), 4)
 rng = np.random.default_rng(0)
 image = rng.normal(size=(8, 36, 36, 36, 1)).astype("float32")
 context = rng.normal(size=(8, 32, 32, 32, 1)).astype("float32")
@@ -95,8 +95,8 @@ def test_run_on_two_devices_is_whole(tmp_path, ball_options):
 
 
 def test_single_cpu_needs_no_strategy():
-    assert shared_among("cpu", 3) is None
-    assert shared_among("cpu:0", 3) is None
+    assert shared_among(("cpu",), 3) is None
+    assert shared_among(("cpu:0",), 3) is None
 
 
 def test_devices_of_a_strategy_are_named():
@@ -112,7 +112,7 @@ def test_devices_of_a_strategy_are_named():
 
 def test_device_that_is_named_twice_is_refused():
     with pytest.raises(InputError, match="twice"):
-        shared_among("cpu:0,cpu", 4)
+        shared_among(("cpu:0", "cpu"), 4)
 
 
 def test_online_error_maps_need_a_single_device(monkeypatch, ball_config):
@@ -121,7 +121,7 @@ def test_online_error_maps_need_a_single_device(monkeypatch, ball_config):
 
     monkeypatch.setattr(devices, "shared_among", lambda *_: Two())
     online = {"error_maps": "online"}
-    with pytest.raises(InputError, match="--error-maps"):
+    with pytest.raises(InputError, match="`error_maps`"):
         devices.strategy_for(ball_config(devices="cpu:0,cpu:1", **online))
     assert devices.strategy_for(ball_config(**online)) is None
     assert devices.strategy_for(ball_config()) is not None
@@ -129,12 +129,12 @@ def test_online_error_maps_need_a_single_device(monkeypatch, ball_config):
 
 def test_device_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="gpu:0 is not there"):
-        shared_among("gpu:0", 4)
+        shared_among(("gpu:0",), 4)
 
 
 def test_words_that_are_no_device_are_refused():
-    with pytest.raises(InputError, match="--devices"):
-        shared_among("fast one", 4)
+    with pytest.raises(InputError, match="`devices`"):
+        shared_among(("fast one",), 4)
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ def test_a_share_that_allows_the_cases_asked_for_has_whole_maps(make_trainer):
 @pytest.mark.parametrize(
     ("settings", "option"),
     [
-        ({"error_map_cases": "2"}, "--error-map-cases"),
-        ({"sample_from": "refreshed"}, "--sample-from"),
+        ({"error_map_cases": "2"}, "`error_map_cases`"),
+        ({"sample_from": "refreshed"}, "`sample_from`"),
     ],
 )
 def test_whole_cases_that_the_share_does_not_allow_are_refused(
@@ -135,8 +135,8 @@ def test_whole_cases_that_the_share_does_not_allow_are_refused(
     with pytest.raises(InputError) as caught:
         plan_of(make_trainer(), folder, error_map_share=0.01, **settings)
     text = str(caught.value)
-    assert text.startswith(option) and "--error-map-share 0.01" in text
-    assert "--error-map-share none" in text
+    assert text.startswith(option) and "`error_map_share=0.01`" in text
+    assert "`error_map_share='none'`" in text
     assert folder.facts == {}
 
 

@@ -79,7 +79,7 @@ def test_gpus_are_divided_among_the_members(gpus, visible, settings, groups):
 @pytest.mark.parametrize("executor", ["process", "serial"])
 def test_more_gpus_than_there_are_is_refused(gpus, visible, executor):
     gpus(visible)
-    with pytest.raises(InputError, match="--gpus-per-member"):
+    with pytest.raises(InputError, match="`gpus_per_member`"):
         workers(executor=executor, gpus_per_member=3)
 
 

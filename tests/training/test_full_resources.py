@@ -58,7 +58,7 @@ def test_before_the_first_epoch_nothing_is_left(
 @pytest.mark.parametrize(
     "error, text",
     [
-        (NO_MEMORY, "^memory: .*Close other programs, then continue with --re"),
+        (NO_MEMORY, "^memory: .*Close other programs, then continue with `re"),
         (NO_SPACE, "/run: No space .*Free some space there, then continue wi"),
     ],
 )
@@ -75,7 +75,7 @@ def test_step_that_does_not_fit_leaves_nothing(
     tmp_path, ball_config, monkeypatch
 ):
     monkeypatch.setattr(memory, "machine_memory", lambda: 850_000_000)
-    with pytest.raises(InputError, match="^--batch-size: a training step on"):
+    with pytest.raises(InputError, match="^`batch_size`: a training step on"):
         fit(ball_config(batch_size=16), tmp_path / "run")
     assert os.listdir(tmp_path) == []
 
@@ -87,7 +87,7 @@ def test_step_that_does_not_fit_does_not_cost_an_older_run(
     folder = RunFolder(tmp_path / "run")
     folder.create(ball_config(), {})
     folder.model_file.write_text("older model")
-    with pytest.raises(InputError, match="^--batch-size: "):
+    with pytest.raises(InputError, match="^`batch_size`: "):
         fit(ball_config(batch_size=16), tmp_path / "run", overwrite=True)
     assert folder.model_file.read_text() == "older model"
 
@@ -108,7 +108,7 @@ def test_disk_that_fills_up_at_an_error_map_costs_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "posix_fallocate", full)
-        with pytest.raises(DiskFull, match="needs .* MB: .*--resume"):
+        with pytest.raises(DiskFull, match="needs .* MB: .*`resume=True`"):
             fit(ball_config(), tmp_path / "run")
     fit(ball_config(), tmp_path / "run", resume=True)
     assert_same_end(tmp_path / "run", ball_run.path)

@@ -78,9 +78,9 @@ def check(batch_size=1000):
 def test_step_that_does_not_fit_is_refused_with_what_to_change(memory_of):
     memory_of(6_000_000_000)
     text = (
-        r"^--batch-size: a training step on 1000 patches of 64x64x64 voxels "
+        r"^`batch_size`: a training step on 1000 patches of 64x64x64 voxels "
         r"takes about 6\.\d GB, and this machine has 5\.2 GB\. Use a smaller "
-        r"--batch-size, --patch-size or --width\.$"
+        r"`batch_size`, `patch_size` or `width`\.$"
     )
     with pytest.raises(InputError, match=text):
         check()

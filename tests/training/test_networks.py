@@ -150,7 +150,7 @@ def test_other_classes_renew_the_last_layer_only(make, last, randomize):
     ],
 )
 def test_other_networks_are_refused(trained):
-    with pytest.raises(InputError, match="--network, --width and --axis"):
+    with pytest.raises(InputError, match="`network`, `width` and `axis`"):
         take_weights(unet(3, width=0.1), trained(), "run")
 
 
@@ -161,7 +161,7 @@ def test_precision_without_pooling_of_volumes_is_refused():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        with pytest.raises(InputError, match="^--mixed-precision: float16 is"):
+        with pytest.raises(InputError, match="^`mixed_precision`: float16 is"):
             make_network(settings, 2, 1, None)
         make_network(settings, 2, 1, 2)
     finally:

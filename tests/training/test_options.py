@@ -106,7 +106,7 @@ def test_a_run_is_not_made_shorter(tmp_path, ball_config):
     run = tmp_path / "run"
     fit(ball_config(epochs=2, steps_per_epoch=1), run)
     written = (run / "config.toml").read_text()
-    with pytest.raises(InputError, match="--epochs: is 1, and .* has had 2"):
+    with pytest.raises(InputError, match="`epochs`: is 1, and .* has had 2"):
         fit(ball_config(epochs=1, steps_per_epoch=1), run, resume=True)
     assert (run / "config.toml").read_text() == written
 
@@ -129,13 +129,13 @@ def test_stopping_early_waits_for_a_validation(
 @pytest.mark.parametrize(
     "settings, option",
     [
-        ({"early_stopping": 2, "split": "3,0,1"}, "--early-stopping"),
-        ({"network": "unet", "augmentation": "cardiac"}, "--augmentation"),
+        ({"early_stopping": 2, "split": "3,0,1"}, "`early_stopping`"),
+        ({"network": "unet", "augmentation": "cardiac"}, "`augmentation`"),
         (
             {**SLICES, "sampling": "uniform", "cases_per_batch": "1"},
-            "--cases-per-batch",
+            "`cases_per_batch`",
         ),
-        ({"network": "unet", "tile_memory": "1MB"}, "--tile-memory"),
+        ({"network": "unet", "tile_memory": "1MB"}, "`tile_memory`"),
     ],
     ids=["no validation", "volumes", "slices in turn", "memory"],
 )

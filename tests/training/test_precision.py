@@ -70,7 +70,7 @@ def test_bfloat16_stays_where_it_is_computed(on):
 
 def test_bfloat16_is_refused_where_it_is_not_computed(on):
     on()
-    with pytest.raises(InputError, match="--mixed-precision: is bfloat16"):
+    with pytest.raises(InputError, match="`mixed_precision`: is bfloat16"):
         decided("bfloat16")
 
 

@@ -28,7 +28,7 @@ def test_run(tmp_path):
     refuse_shorter(config(1), folder)
     save(folder, 3)
     refuse_shorter(config(3), folder)
-    with pytest.raises(InputError, match="--epochs: is 2, and .* has had 3"):
+    with pytest.raises(InputError, match="`epochs`: is 2, and .* has had 3"):
         refuse_shorter(config(2), folder)
 
 

@@ -303,13 +303,13 @@ def test_treatment_of_partial_cases_is_said(
     assert len(kept.cases) == number
     assert line.startswith("10000100_1_CTce_ThAb: spleen not annotated: ")
     assert said in line
-    assert f"--partial {partial}" in line
+    assert f"`partial={partial!r}`" in line
 
 
 def test_only_partial_cases_are_refused(partial_data):
     cohort = read_cohort(partial_data, ["liver", "spleen"], partial="exclude")
     cohort = cohort.subset([cohort.cases[0].name])
-    with pytest.raises(InputError, match="no case to train on.*--partial"):
+    with pytest.raises(InputError, match="no case to train on.*`partial`"):
         training_cases(cohort)
 
 
@@ -502,7 +502,7 @@ def test_overwriting_starts_anew(tmp_path, ball_config):
 def test_run_that_is_replaced_is_no_start(ball_run, ball_config, source):
     before = sorted(os.listdir(ball_run.path))
     config = ball_config(init_from=str(ball_run.path / source))
-    with pytest.raises(InputError, match="--init-from: .*to be replaced"):
+    with pytest.raises(InputError, match="`init_from`: .*to be replaced"):
         fit(config, ball_run.path, overwrite=True)
     assert sorted(os.listdir(ball_run.path)) == before
 
@@ -545,10 +545,10 @@ def write_slices(tmp_path):
     ("thickness", "options", "spacing", "axis"),
     [
         (1, {}, "native", 1),
-        (1, {"spacing": "2,2,2"}, "2,2,2", 1),
-        (4, {}, "1,1,1.5", None),
+        (1, {"spacing": "2,2,2"}, (2, 2, 2), 1),
+        (4, {}, (1, 1, 1.5), None),
         (4, {"axis": "auto"}, "native", 1),
-        (1, {"network": "dual-path"}, "1,1,1.5", None),
+        (1, {"network": "dual-path"}, (1, 1, 1.5), None),
     ],
 )
 def test_images_decide_on_slices_and_spacing(
@@ -668,7 +668,7 @@ def test_data_are_never_replaced_by_a_run(
 ):
     (lesions / "config.toml").write_text("mine")
     before = sorted(lesions.rglob("*"))
-    with pytest.raises(InputError, match="Choose another --run"):
+    with pytest.raises(InputError, match="Choose another `run`"):
         fit(ball_config(lesions), tmp_path / name, overwrite=overwrite)
     assert sorted(lesions.rglob("*")) == before
 
@@ -727,8 +727,8 @@ def test_known_and_filled_errors_of_blocks_are_written(block_run):
 @pytest.mark.parametrize(
     ("settings", "option"),
     [
-        ({"error_map_cases": "1"}, "--error-map-cases: "),
-        ({"sample_from": "refreshed"}, "--sample-from: "),
+        ({"error_map_cases": "1"}, "`error_map_cases`: "),
+        ({"sample_from": "refreshed"}, "`sample_from`: "),
     ],
 )
 def test_whole_maps_beside_a_small_share_leave_nothing_behind(

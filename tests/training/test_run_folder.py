@@ -42,7 +42,7 @@ def test_folder_with_anything_in_it_is_refused(folder, name):
     with pytest.raises(InputError) as error:
         folder.create(CONFIG, {})
     assert "exists already" in str(error.value)
-    assert "--resume" in str(error.value)
+    assert "`resume=True`" in str(error.value)
     assert os.listdir(folder.path) == [name]
 
 

@@ -59,7 +59,7 @@ def test_run_that_would_harm_the_data_is_refused(
         monkeypatch.chdir(tmp_path)
         with pytest.raises(InputError, match=words) as error:
             check(path)
-        assert "--run" in str(error.value)
+        assert "`run`" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_cache_that_would_harm_the_data_is_refused(
 ):
     with pytest.raises(InputError, match=words) as error:
         check(tmp_path / "run", tmp_path / cache)
-    assert "--cache" in str(error.value)
+    assert "`cache`" in str(error.value)
 
 
 @pytest.mark.parametrize("run", ["run", "all/run", "all/data/run", "data"])

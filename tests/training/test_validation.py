@@ -45,20 +45,20 @@ def settings(**given):
         (
             ValidationPlan.fixed(4, 500),
             {"validate_every": 4},
-            "validation: whole scans every 4 epochs (--validate-every), 25.0% "
+            "validation: whole scans every 4 epochs (`validate_every`), 25.0% "
             "of what training multiplies",
         ),
         (
             ValidationPlan.fixed(1, 5000),
             {"early_stopping": 2},
-            "validation: whole scans after every epoch (--early-stopping), "
+            "validation: whole scans after every epoch (`early_stopping`), "
             "1000.0% of what training multiplies",
         ),
         (
             ValidationPlan.fixed(1, 500),
             {"learning_rate": "auto"},
-            "validation: whole scans after every epoch (--learning-rate auto), "
-            "100.0% of what training multiplies",
+            "validation: whole scans after every epoch "
+            "(`learning_rate='auto'`), 100.0% of what training multiplies",
         ),
         (
             ValidationPlan(None, 80, times=12, epochs=20),
@@ -76,7 +76,7 @@ def settings(**given):
             ValidationPlan(None, 9000, 5000, 1, 20, 0, 32),
             {},
             "validation: an estimate after the last epoch, 50.0% of what "
-            "training multiplies, more than --validation-share allows",
+            "training multiplies, more than `validation_share` allows",
         ),
     ],
 )
