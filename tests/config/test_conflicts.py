@@ -65,7 +65,7 @@ SLICES = {"network": "unet", "axis": "axial"}
         ),
         (
             {"error_maps": "online", "error_map_cases": 3},
-            "`error_map_cases`: chooses scans to predict",
+            "`error_map_cases`: chooses scans of an update",
         ),
         (
             {"error_maps": "concurrent", "error_map_cases": 3},
