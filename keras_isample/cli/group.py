@@ -135,11 +135,11 @@ def spelled(text: str) -> str:
 
 
 class _Spelled(logging.Formatter):
-    """Puts options for arguments, though not in what is filled in."""
+    """Puts options for arguments, also in messages that are filled in."""
 
     def format(self, record):
         record = copy.copy(record)
-        record.msg = spelled(str(record.msg))
+        record.msg, record.args = spelled(record.getMessage()), None
         return super().format(record)
 
 

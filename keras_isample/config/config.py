@@ -111,8 +111,8 @@ class Config:
     def differences(self, written: "Config") -> dict[str, tuple[Any, Any]]:
         """Settings here and in a run's `config.toml`, where they differ.
 
-        What is left to the images or the processor here, a run has written
-        as they decided.
+        What is left to the images or the machine here, a run has written as
+        they decided.
         """
         own = {"data": self.data_path, **self.settings()}
         theirs = {"data": written.data_path, **written.settings()}
@@ -122,8 +122,9 @@ class Config:
             decided["axis"] = "auto"
             if self.data.spacing == "auto":
                 decided["spacing"] = theirs["spacing"]
-        if self.training.mixed_precision == "auto":
-            decided["mixed_precision"] = theirs["mixed_precision"]
+        for name in ("mixed_precision", "tile_memory"):
+            if own[name] == "auto":
+                decided[name] = theirs[name]
         found = [
             n for n in found if n not in decided or decided[n] != theirs[n]
         ]

@@ -8,14 +8,22 @@ from typing import Any
 from keras_isample.config.config import FIELDS
 from keras_isample.config.settings import value_of
 from keras_isample.errors import InputError
+from keras_isample.registries.unknown import accept_unknown
 
 
-def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
+def read_settings(
+    path: str | Path, *, of_run: bool = False
+) -> tuple[dict[str, Any], str | None]:
     """Reads a configuration file, `.toml` or `.json`.
 
     Tables only group: `[sampling] epsilon = 0` and `epsilon = 0` mean the
     same, and hyphens may stand for underscores. Values may be written as texts,
     too, as on the command line and in files of older versions.
+
+    Args:
+        path: The file.
+        of_run: Whether it is the file of a run, which may name a network or a
+            loss that only the program knew that trained it.
 
     Returns:
         Settings as a flat dictionary, each with a value of its type, and the
@@ -52,6 +60,8 @@ def read_settings(path: str | Path) -> tuple[dict[str, Any], str | None]:
             f"data is {data_path!r}, not a path",
             'Write it like data = "scans/"',
         )
+    if of_run:
+        accept_unknown(flat)
     return {k: _value(path, k, v) for k, v in flat.items()}, data_path
 
 

@@ -74,7 +74,8 @@ class TrainingConfig(Group):
     tile_memory: int | Literal["auto"] = setting(
         "auto",
         "Memory for the maps of one tile when whole scans are predicted, such "
-        "as 2GB. auto: 8GB for 3D U-Nets, else 1GB.",
+        "as 2GB. auto: 1GB; for 3D U-Nets 8GB, or 60 % of the machine's memory "
+        "if that is less, which the run keeps.",
         form=_SIZE,
         at_least=10**6,
     )

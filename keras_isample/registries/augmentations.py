@@ -44,7 +44,7 @@ class AugmentationSpec:
 
 
 AUGMENTATIONS = Registry("augmentation")
-"""An `AugmentationSpec` for each name of `--augmentation`."""
+"""An `AugmentationSpec` for each name of `augmentation`."""
 
 for _name, _spec in {
     "isample": AugmentationSpec(

@@ -53,7 +53,7 @@ class ErrorMapsSpec:
 
 
 ERROR_MAPS = Registry("way of making error maps")
-"""An `ErrorMapsSpec` for each name of `--error-maps`."""
+"""An `ErrorMapsSpec` for each name of `error_maps`."""
 
 _PLACE = "keras_isample.training.error_map_ways"
 

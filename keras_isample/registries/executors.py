@@ -10,7 +10,7 @@ from keras_isample.registries.registry import Registry
 from keras_isample.registries.registry import imported
 
 EXECUTORS = Registry("executor")
-"""A function `(settings, run, members)` for each name of `--executor`, or its
+"""A function `(settings, run, members)` for each name of `executor`, or its
 place, such as `"package.module:function"`; see `training.executors`."""
 
 for _name in ("auto", "serial", "process", "ray"):

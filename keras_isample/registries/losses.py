@@ -48,7 +48,7 @@ class LossSpec:
 
 
 LOSSES = Registry("loss")
-"""A `LossSpec` for each name of `--loss`; `w` marks parts that weigh the
+"""A `LossSpec` for each name of `loss`; `w` marks parts that weigh the
 classes."""
 
 _ROOM = "keras_isample.losses"

@@ -69,7 +69,7 @@ class NetworkSpec:
 
 
 NETWORKS = Registry("network")
-"""A `NetworkSpec` for each name of `--network`."""
+"""A `NetworkSpec` for each name of `network`."""
 
 _MODELS = "keras_isample.models"
 

@@ -149,7 +149,7 @@ def _resolved(config, train):
         data = replace(data, spacing=known)
     small = network.sees_slices or NETWORKS[network.network].small_tiles
     if not small and training.tile_memory == "auto":
-        training = replace(training, tile_memory=f"{plain_tile_memory()}B")
+        training = replace(training, tile_memory=plain_tile_memory())
     return replace(config, network=network, data=data, training=training)
 
 

@@ -19,7 +19,6 @@ from keras_isample.processor import instruction_set
 from keras_isample.processor import processor_name
 from keras_isample.processor import usable_cores
 from keras_isample.processor import uses_onednn
-from keras_isample.registries.unknown import accept_unknown
 from keras_isample.version import __version__
 from keras_isample.volumes.files import remove_unfinished
 from keras_isample.volumes.files import write_text
@@ -217,7 +216,7 @@ class RunFolder:
                 "holds no run (no config.toml)",
                 "Give the folder that fit wrote",
             )
-        settings, data_path = read_settings(self.config_file)
+        settings, data_path = read_settings(self.config_file, of_run=True)
         if data_path is None:
             raise InputError(
                 self.config_file, "names no data set", "Restore the file"
@@ -226,7 +225,6 @@ class RunFolder:
         settings.setdefault("normalization_batches", 0)
         settings.setdefault("error_map_share", "none")
         settings.setdefault("validation_share", "none")
-        accept_unknown(settings)
         return Config.from_settings(data_path, settings)
 
     def check_cases(self, cases, source):

@@ -43,7 +43,7 @@ def test_errors_name_options(run, monkeypatch, tmp_path):
     assert run("inspect", tmp_path).stderr == said
 
 
-def test_log_names_options_and_keeps_what_is_filled_in():
+def test_log_names_options():
     record = logging.LogRecord(
         "name",
         logging.WARNING,
@@ -54,7 +54,7 @@ def test_log_names_options_and_keeps_what_is_filled_in():
         None,
     )
     assert _Spelled("%(message)s").format(record) == (
-        "`epochs`: use --intensity zscore."
+        "--epochs: use --intensity zscore."
     )
     assert record.getMessage() == "`epochs`: use `intensity='zscore'`."
 

@@ -582,7 +582,7 @@ def test_a_run_keeps_the_tile_memory_that_the_machine_decides(
     volumes = write_slices([4] * 4)
     written = kept(volumes)
     assert written.training.tile_bytes == 5_000_000_001
-    assert kept(volumes, tile_memory="2GB").training.tile_memory == "2GB"
+    assert kept(volumes, tile_memory="2GB").training.tile_memory == 2 * 10**9
     # Of these the machine decides nothing.
     assert kept(volumes, axis="auto").training.tile_memory == "auto"
     assert kept(volumes, network="dual-path").training.tile_memory == "auto"
