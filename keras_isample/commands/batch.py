@@ -67,7 +67,7 @@ class Failures:
             error = InputError(
                 name,
                 f"failed by itself ({type(error).__name__}: {reason})",
-                "Try it alone, with a log of level INFO (`verbose=True`)",
+                "Try it alone, with a log of level INFO (`verbose`)",
             )
         elif name not in error.source:
             problem = f"{error.problem} (case {name})"

@@ -55,7 +55,7 @@ def _of_network(config: "Config") -> _Conflicts:
     settings = config.network
     name, size = settings.network, settings.patch_size
     spec = NETWORKS[name]
-    cure = f"Use `network=` {names_for_slices()}"
+    cure = f"Use `network` {names_for_slices()}"
     if size == "full" and spec.sees_volumes_only:
         yield "patch_size", f"is full, but {name} sees volumes", cure
     multiple = spec.multiple

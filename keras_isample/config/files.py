@@ -73,8 +73,20 @@ def _value(path, key, value):
             f"unknown setting {key!r}",
             "See keras-isample fit --help-all for the settings",
         )
+    entry = FIELDS[key]
     try:
-        return value_of(FIELDS[key], value)
+        if entry.type == tuple[str, ...]:
+            # A name may be a number.
+            value = _names(value)
+        return value_of(entry, value)
     except InputError as error:
         problem = f"{key} {error.problem}"
         raise InputError(path, problem, error.cure) from error
+
+
+def _names(value):
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, list):
+        return [str(part) if type(part) is int else part for part in value]
+    return value

@@ -12,8 +12,8 @@ from keras_isample.config.settings import setting
 def _read_schedule(text):
     """Words and numbers between colons; a path may have more of these."""
     kind, colon, rest = text.partition(":")
-    if not colon:
-        return text
+    if not colon or (not rest and kind != "replay"):
+        return kind
     return [kind, rest] if kind == "replay" else [kind, *rest.split(":")]
 
 

@@ -124,6 +124,11 @@ def value_of(entry: dataclasses.Field, value: Any) -> Any:
         InputError: If the field cannot have this value.
     """
     form, choices = entry.metadata["form"], choices_of(entry)
+    if isinstance(value, list | tuple) and any(
+        isinstance(part, str) and ":" in part for part in value
+    ):
+        # Texts with parts of their own, as in `["wce:0", "wdice:40"]`.
+        value = ",".join(map(str, value)) if form.read is not str else value
     try:
         read = form.read(value) if isinstance(value, str) and value else value
         found = converted(entry.type, read)

@@ -32,6 +32,9 @@ def converted(kind: Any, value: Any) -> Any:
     Raises:
         ValueError: If the value does not fit.
     """
+    if hasattr(value, "tolist"):
+        # Of NumPy.
+        value = value.tolist()
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return _one_of(parts, value)
@@ -83,7 +86,12 @@ def as_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return ",".join(as_text(part).removesuffix(".0") for part in value)
+        return ",".join(
+            as_text(part).removesuffix(".0")
+            if isinstance(part, float)
+            else as_text(part)
+            for part in value
+        )
     return str(value)
 
 
@@ -109,6 +117,8 @@ def _sequence(kinds, value):
         value = [value]
     if not isinstance(value, list | tuple):
         raise ValueError(f"{value!r} is no list")
+    if kinds == (str, ...) and not any(part != "" for part in value):
+        value = []
     if kinds[-1] is ...:
         kinds = kinds[:1] * len(value)
     # A wrong number of parts is a `ValueError`, too.
@@ -132,7 +142,10 @@ def _whole_number(value):
 
 def _number(value):
     if isinstance(value, str | Real) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ValueError(f"{value!r} is too large") from error
     raise ValueError(f"{value!r} is no number")
 
 

@@ -14,6 +14,7 @@ from keras_isample.registries.augmentations import AUGMENTATIONS
 from keras_isample.registries.augmentations import AugmentationSpec
 from keras_isample.registries.error_maps import ERROR_MAPS
 from keras_isample.registries.error_maps import ErrorMapsSpec
+from keras_isample.registries.executors import EXECUTORS
 from keras_isample.registries.losses import LOSSES
 from keras_isample.registries.losses import LossSpec
 from keras_isample.registries.networks import NETWORKS
@@ -27,18 +28,29 @@ def accept_unknown(settings: Mapping[str, Any]) -> None:
         settings: Those of a run.
     """
     losses = [settings.get("loss"), *_scheduled(settings)]
-    for registry, kind, chosen in (
+    for registry, make_entry, chosen in (
         (NETWORKS, NetworkSpec, [settings.get("network")]),
-        (LOSSES, LossSpec, losses),
+        (LOSSES, _loss, losses),
         (AUGMENTATIONS, AugmentationSpec, [settings.get("augmentation")]),
-        (ERROR_MAPS, ErrorMapsSpec, [settings.get("error_maps")]),
+        (ERROR_MAPS, _error_maps, [settings.get("error_maps")]),
+        (EXECUTORS, _executor, [settings.get("executor")]),
     ):
         for name in chosen:
-            if name and name not in registry:
-                known = {"weighted": ("class_weights",)}
-                options = known if kind is LossSpec else {}
+            if isinstance(name, str) and name and name not in registry:
                 missing = _missing(registry.kind, name)
-                registry.register(name, kind(missing, **options))
+                registry.register(name, make_entry(missing))
+
+
+def _loss(missing: Callable[..., Any]) -> LossSpec:
+    return LossSpec(missing, ("class_weights",))
+
+
+def _error_maps(missing: Callable[..., Any]) -> ErrorMapsSpec:
+    return ErrorMapsSpec(missing, has_share=True, chooses_cases=False)
+
+
+def _executor(missing: Callable[..., Any]) -> Callable[..., Any]:
+    return missing
 
 
 def _scheduled(settings: Mapping[str, Any]) -> list[str]:
@@ -46,7 +58,10 @@ def _scheduled(settings: Mapping[str, Any]) -> list[str]:
     schedule = settings.get("loss_schedule") or ()
     if isinstance(schedule, str):
         schedule = schedule.split("->" if "->" in schedule else ",")
-    names = [s if isinstance(s, str) else s[0] for s in schedule]
+    if not isinstance(schedule, list | tuple):
+        return []
+    names = [s[0] if isinstance(s, list | tuple) and s else s for s in schedule]
+    names = [name for name in names if isinstance(name, str)]
     return [name.partition(":")[0].strip() for name in names]
 
 

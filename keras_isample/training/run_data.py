@@ -194,7 +194,7 @@ def _axis(config, train, cases):
         if all_single_slices(cases):
             log.warning(
                 "the images are 2D, and %s sees volumes; networks for slices "
-                "are `network=` %s.",
+                "are `network` %s.",
                 settings.network,
                 names_for_slices(),
             )

@@ -98,3 +98,11 @@ def test_no_option_is_spelled_below_the_command_line():
         ("gpus.py", "--query-gpu"),
         ("ray_executor.py", "--head"),
     }
+
+
+@pytest.mark.parametrize(
+    "options", [["--axis", "axial"], ["--patch-size", "full"]]
+)
+def test_no_backquote_is_left_in_a_message(run, tmp_path, options):
+    said = run("fit", "--data", tmp_path, *options).stderr
+    assert "--network unet, unet3plus" in said and "`" not in said

@@ -225,3 +225,10 @@ def test_binary_file_is_refused(tmp_path):
     path = tmp_path / "a.toml"
     path.write_bytes(b"\xff\xfe\x00")
     assert "readable" in read_refusal(path)
+
+
+@pytest.mark.parametrize("written", ["[1302, 170]", '"1302, 170"'])
+def test_names_may_be_numbers(tmp_path, written):
+    path = tmp_path / "config.toml"
+    path.write_text(f"labels = {written}")
+    assert read_settings(path)[0] == {"labels": ("1302", "170")}

@@ -40,3 +40,11 @@ def test_python_has_names_or_pairs():
 
     assert stages("ce", "dice") == [("ce", 0), ("dice", 4)]
     assert stages(("ce", 0), ["dice", 3]) == [("ce", 0), ("dice", 3)]
+
+
+@pytest.mark.parametrize("form", [list, tuple])
+def test_stages_may_be_a_list_of_texts(form):
+    stages = form(["wce:0", "wdice:40"])
+    settings = {"loss_schedule": stages, "class_weights": "median-frequency"}
+    config = Config.from_settings("scans", settings)
+    assert config.loss.loss_schedule == (("wce", 0), ("wdice", 40))

@@ -4,11 +4,19 @@ import pytest
 
 from keras_isample.config import Config
 from keras_isample.errors import InputError
+from keras_isample.registries import ERROR_MAPS
+from keras_isample.registries import EXECUTORS
 from keras_isample.registries import LOSSES
 from keras_isample.registries import NETWORKS
 from keras_isample.registries.unknown import accept_unknown
 
-SETTINGS = {"network": "theirs", "loss_schedule": "ce:0, squared:3"}
+SETTINGS = {
+    "network": "theirs",
+    "loss_schedule": "ce:0, squared:3",
+    "error_maps": "mine",
+    "error_map_cases": 2,
+    "executor": "slurm",
+}
 
 
 @pytest.fixture
@@ -17,6 +25,8 @@ def accepted():
     yield
     NETWORKS.remove("theirs")
     LOSSES.remove("squared")
+    ERROR_MAPS.remove("mine")
+    EXECUTORS.remove("slurm")
 
 
 @pytest.mark.usefixtures("accepted")
@@ -37,3 +47,18 @@ def test_known_names_are_left_alone():
     before = dict.fromkeys(NETWORKS)
     accept_unknown({"network": "unet", "loss": "ce", "error_maps": "online"})
     assert dict.fromkeys(NETWORKS) == before
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"network": ["a"], "loss": ["a"], "augmentation": [1]},
+        {"loss_schedule": [0, 1]},
+        {"loss_schedule": 5},
+        {"loss_schedule": [[]]},
+    ],
+)
+def test_damaged_settings_are_left_to_their_checks(settings):
+    before = dict.fromkeys(LOSSES)
+    accept_unknown(settings)
+    assert dict.fromkeys(LOSSES) == before
