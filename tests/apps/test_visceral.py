@@ -30,7 +30,7 @@ def test_kidneys_beside_the_published_rows(
     assert (folder / "curves.png").stat().st_size > 10_000
     text = (folder / "runs/uniform-seed0/config.toml").read_text()
     # The preset's, where the file has nothing else.
-    assert 'cases_per_batch = "1"' in text
+    assert "cases_per_batch = 1" in text
     assert "epochs = 3" in text
 
 

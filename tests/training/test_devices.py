@@ -58,8 +58,8 @@ def train(devices, ema_momentum):
 
 before, ends = build().get_weights(), []
 for ema_momentum in (0.0, 0.5):
-    two, logs_two = train("cpu:0,cpu:1", ema_momentum)
-    one, logs_one = train("cpu", ema_momentum)
+    two, logs_two = train(("cpu:0", "cpu:1"), ema_momentum)
+    one, logs_one = train(("cpu",), ema_momentum)
     for name in ("loss", "data_loss"):
         np.testing.assert_allclose(logs_two[name], logs_one[name], rtol=1e-4)
     for a, b, c in zip(one, two, before, strict=True):
