@@ -37,10 +37,7 @@ class AugmentationSpec:
         Returns:
             float64 `(n, 3, 3)`.
         """
-        function = self.function
-        if isinstance(function, str):
-            function = imported(function)
-        return function(draws, patches)
+        return imported(self.function)(draws, patches)
 
 
 AUGMENTATIONS = Registry("augmentation")

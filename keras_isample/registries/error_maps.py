@@ -46,10 +46,7 @@ class ErrorMapsSpec:
         Returns:
             An `ErrorMapsCallback`.
         """
-        maker = self.maker
-        if isinstance(maker, str):
-            maker = imported(maker)
-        return maker(sampler, config, reporter)
+        return imported(self.maker)(sampler, config, reporter)
 
 
 ERROR_MAPS = Registry("way of making error maps")

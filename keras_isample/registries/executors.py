@@ -25,8 +25,7 @@ def executor_maker(name: str) -> Callable[..., Any]:
     Raises:
         ValueError: If there is none of this name.
     """
-    maker = EXECUTORS[name]
-    return imported(maker) if isinstance(maker, str) else maker
+    return imported(EXECUTORS[name])
 
 
 def register_executor(name: str, maker: Callable[..., Any]) -> None:

@@ -38,10 +38,7 @@ class LayoutSpec:
             cache: Where layouts may note what took time to find out; `None`
                 for nowhere.
         """
-        reader = self.reader
-        if isinstance(reader, str):
-            reader = imported(reader)
-        return reader(path, modality, cache)
+        return imported(self.reader)(path, modality, cache)
 
 
 LAYOUTS = Registry("layout")

@@ -40,11 +40,8 @@ class LossSpec:
             class_weights: One float per class, or `None`.
             options: More arguments.
         """
-        maker = self.maker
-        if isinstance(maker, str):
-            maker = imported(maker)
         weights = dict.fromkeys(self.weighted, class_weights)
-        return maker(**weights, **self.options, **options)
+        return imported(self.maker)(**weights, **self.options, **options)
 
 
 LOSSES = Registry("loss")

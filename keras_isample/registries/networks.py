@@ -60,10 +60,7 @@ class NetworkSpec:
         Returns:
             A `SegmentationModel`.
         """
-        builder = self.builder
-        if isinstance(builder, str):
-            builder = imported(builder)
-        return builder(
+        return imported(self.builder)(
             num_classes, input_shape=input_shape, **self.options, **options
         )
 

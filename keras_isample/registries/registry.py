@@ -1,6 +1,7 @@
 """Things of one kind by name, ours and those from elsewhere alike."""
 
 import importlib
+from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,11 +76,13 @@ class Registry:
         return len(self._entries)
 
 
-def imported(place: str) -> Any:
+def imported(place: str | Callable[..., Any]) -> Any:
     """An object by its place, so that it is imported when first needed.
 
     Args:
-        place: Such as `"package.module:name"`.
+        place: Such as `"package.module:name"`; anything else is returned.
     """
+    if not isinstance(place, str):
+        return place
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)

@@ -48,3 +48,4 @@ def test_an_entry_can_be_removed(registry):
 
 def test_a_place_is_imported():
     assert imported("math:hypot") is math.hypot
+    assert imported(math.hypot) is math.hypot
