@@ -89,6 +89,9 @@ def make_geometry(config, model, cases):
 
     Returns:
         The model's `Geometry`, with the patch size of the configuration.
+
+    Raises:
+        InputError: If whole slices are asked for, and it sees windows.
     """
     geometry = geometry_of(model)
     side = config.network.side(geometry.axis)
@@ -97,6 +100,16 @@ def make_geometry(config, model, cases):
             # Windows are as large as the patches that it was trained with.
             model.metadata["patch_size"] = side
         return geometry.with_patch_size(side)
+    if geometry.windows:
+        # Of slices, too, it takes one size.
+        if config.network.patch_size == "full":
+            raise InputError(
+                "`patch_size`",
+                "is full, but the network sees slices in windows of "
+                f"{geometry.patch_size} voxels",
+                "Remove it",
+            )
+        return geometry
     # Filled up by the reader as in prediction, not by the network.
     multiple = geometry.multiple
     sides = tuple(

@@ -13,6 +13,7 @@ from keras_isample.models import PlainGeometry
 from keras_isample.models import SliceGeometry
 from keras_isample.models import dual_path_resnet
 from keras_isample.models import unet
+from keras_isample.models import with_geometry
 from keras_isample.registries import NETWORKS
 from keras_isample.sampling import ISample
 from keras_isample.training.networks import make_geometry
@@ -71,6 +72,18 @@ def test_geometries(make_case):
     assert geometry(axis=2, network="unet", patch_size=8) == slices
     whole = SliceGeometry((8, 8), axis=2, whole=True, multiple=8)
     assert geometry(axis=2, network="unet") == whole
+
+
+def test_slices_of_one_size_are_no_whole_slices(make_case):
+    image = keras.Input((16, 16, 1))
+    x = keras.layers.Conv2D(2, 1, activation="softmax")(image)
+    geometry = SliceGeometry(16, axis=1)
+    model = with_geometry(keras.Model(image, x), geometry)
+    cases = [make_case(np.zeros((24, 3, 20)))]
+    found = make_geometry(config(network="unet"), model, cases)
+    assert found == model.geometry and found.windows
+    with pytest.raises(InputError, match="windows of 16 voxels"):
+        make_geometry(config(network="unet", patch_size="full"), model, cases)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
