@@ -124,11 +124,10 @@ def value_of(entry: dataclasses.Field, value: Any) -> Any:
         InputError: If the field cannot have this value.
     """
     form, choices = entry.metadata["form"], choices_of(entry)
-    if isinstance(value, list | tuple) and any(
-        isinstance(part, str) and ":" in part for part in value
-    ):
+    is_list = isinstance(value, list | tuple) and form.read is not str
+    if is_list and all(isinstance(p, str) and ":" in p for p in value):
         # Texts with parts of their own, as in `["wce:0", "wdice:40"]`.
-        value = ",".join(map(str, value)) if form.read is not str else value
+        value = ",".join(value)
     try:
         read = form.read(value) if isinstance(value, str) and value else value
         found = converted(entry.type, read)

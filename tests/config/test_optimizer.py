@@ -33,3 +33,9 @@ def test_python_has_tuples():
     schedule = ("step", 400, 0.1)
     config = Config.from_settings("scans", {"lr_schedule": schedule})
     assert config.optimizer.schedule == ("step", (400, 0.1))
+
+
+def test_a_path_may_have_colons():
+    schedule = ("replay", "runs/a:b/autolr.json")
+    config = Config.from_settings("scans", {"lr_schedule": schedule})
+    assert config.optimizer.lr_schedule == schedule
